@@ -1,0 +1,318 @@
+"""Checks of a student's answers: they compare with a reference, and name the mistake.
+
+An exercise is a function that the student writes. It is tried on fixed inputs; where its value,
+or the gradient that flows through it, differs from the reference, it is compared with the wrong
+functions that students are known to write, each of which comes with a hint.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from labutils.objectives import kl_diagonal_gaussian
+
+
+@dataclass(frozen=True)
+class Exercise:
+    reference: object  # the right function
+    inputs: tuple  # what it is tried on
+    mistakes: tuple  # pairs: a wrong function, and the hint for whoever wrote it
+
+
+def check(name, answer):
+    """Compare the function `answer` with the reference of the exercise `name`.
+
+    Returns the answer if it is right. Otherwise says what is wrong and returns the reference,
+    so that the cells that follow work. Raises KeyError for a name that is no exercise.
+    """
+    if name not in EXERCISES:
+        raise KeyError(f"There is no exercise {name!r}. There are: {', '.join(EXERCISES)}.")
+    problem = _problem(EXERCISES[name], answer)
+    if problem is None:
+        print(f"{name}: right.")
+        return answer
+    print(f"{name}: {problem}\nThe cells below use the reference answer.")
+    return EXERCISES[name].reference
+
+
+def _problem(exercise, answer):
+    """What is wrong with the answer, in words; None if nothing is."""
+    if answer is None or answer is ...:
+        return "not answered yet."
+    if not callable(answer):
+        return f"expected a function, got {type(answer).__name__}."
+    expected, expected_gradient = _outcome(exercise.reference, exercise.inputs)
+    try:
+        got, gradient = _outcome(answer, exercise.inputs)
+    except Exception as error:  # a student's function may raise anything
+        return f"it raised {type(error).__name__}: {error}"
+    if got is None:
+        return "not answered yet: it returns nothing."
+    if got.shape == expected.shape and _close(got, expected):
+        if _close(gradient, expected_gradient):
+            return None
+        return (
+            "the value is right, but not its gradient. Compute with torch from the arguments "
+            "themselves: no .detach(), .item(), no_grad or numpy."
+        )
+    hints = [hint for wrong, hint in exercise.mistakes if _same(got, _outcome(wrong, exercise.inputs)[0])]
+    if got.shape != expected.shape:
+        problem = f"expected {_shape(expected)}, got {_shape(got)}."
+    else:
+        problem = f"got {_first(got, expected)} where {_first(expected, got)} is right."
+    return "\n".join([problem, *hints[:1]])
+
+
+def _outcome(function, inputs):
+    """The value of the function, and its gradient with respect to all its real inputs."""
+    inputs = [x.clone().requires_grad_(x.is_floating_point()) if torch.is_tensor(x) else x for x in inputs]
+    value = function(*inputs)
+    if value is None or value is ...:
+        return None, None
+    if not torch.is_tensor(value):
+        value = torch.as_tensor(value, dtype=torch.float32)
+    real = [x for x in inputs if torch.is_tensor(x) and x.requires_grad]
+    gradients = [torch.zeros_like(x) for x in real]
+    if value.requires_grad:
+        gradients = torch.autograd.grad(value.sum(), real, allow_unused=True, materialize_grads=True)
+    return value.detach(), torch.cat([torch.zeros(1), *(g.flatten() for g in gradients)])
+
+
+def _same(a, b):
+    return a.shape == b.shape and _close(a, b)
+
+
+def _close(a, b):
+    return torch.allclose(a, b.to(a.dtype), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def _shape(tensor):
+    return f"a tensor of shape {tuple(tensor.shape)}" if tensor.ndim else "one number"
+
+
+def _first(tensor, other):
+    """The first number of `tensor` that differs from that of `other`."""
+    differs = ~torch.isclose(tensor, other.to(tensor.dtype), rtol=1e-5, atol=1e-5)
+    return f"{tensor[differs][0].item():.7g}"
+
+
+def _classifier_logits(x, W1, b1, W2, b2, mask, ratio):
+    hidden = F.relu(x @ W1.T + b1)
+    return (mask * hidden / (1 - ratio)) @ W2.T + b2
+
+
+def _half_width(error, n):
+    return 1.96 * math.sqrt(error * (1 - error) / n)
+
+
+def _reparameterise(mean, log_var, eps):
+    return mean + (log_var / 2).exp() * eps
+
+
+def _minibatch_elbo(log_likelihood, kl):
+    return (log_likelihood.mean(0) - kl).mean()
+
+
+def _importance_bound(log_weight):
+    return log_weight.logsumexp(0) - math.log(len(log_weight))
+
+
+def _normal(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+_LAYERS = (_normal(3, 6), _normal(5, 6), _normal(5), _normal(4, 5), _normal(4))
+_MASK = torch.tensor([[1.0, 0, 1, 1, 0], [0.0, 1, 1, 0, 1], [1.0, 1, 0, 1, 1]])
+_LOGITS = torch.cat([_normal(3, 4), torch.tensor([[200.0, 0, -200, 100]] * 2)])
+_LABELS = torch.tensor([2, 0, 1, 2, 0])
+_LOG_WEIGHT = 3 * _normal(7, 3) - 130
+
+EXERCISES = {
+    "parameter_count": Exercise(
+        lambda hidden_dim: 784 * hidden_dim + hidden_dim + 10 * hidden_dim + 10,
+        (512,),
+        (
+            (lambda h: 784 * h + 10 * h, "You counted the weights. The biases are parameters too."),
+            (lambda h: 784 * h + h + 10 * h, "The bias of the output layer is missing."),
+            (lambda h: 784 * h + 10 * h + 10, "The bias of the hidden layer is missing."),
+            (lambda h: 784 * h + h, "That is the first layer alone. Add the second one."),
+        ),
+    ),
+    "classifier_logits": Exercise(
+        _classifier_logits,
+        (*_LAYERS, _MASK, 0.25),
+        (
+            (
+                lambda x, W1, b1, W2, b2, m, r: (m * F.relu(x @ W1.T + b1)) @ W2.T + b2,
+                "The units that stay are not scaled up: divide them by 1 - ratio.",
+            ),
+            (
+                lambda x, W1, b1, W2, b2, m, r: (m * F.relu(x @ W1.T + b1) / r) @ W2.T + b2,
+                "You divide by the dropout ratio. Divide by the fraction that stays, 1 - ratio.",
+            ),
+            (
+                lambda x, W1, b1, W2, b2, m, r: (m * F.relu(x @ W1.T + b1) * (1 - r)) @ W2.T + b2,
+                "You multiply by 1 - ratio. Divide, so that the mean stays as without dropout.",
+            ),
+            (
+                lambda x, W1, b1, W2, b2, m, r: (m * (x @ W1.T + b1) / (1 - r)) @ W2.T + b2,
+                "The ReLU is missing: without it the two layers collapse into one linear map.",
+            ),
+            (
+                lambda x, W1, b1, W2, b2, m, r: F.relu(x @ W1.T + b1) @ W2.T + b2,
+                "The mask is missing: this is the function at test time.",
+            ),
+        ),
+    ),
+    "cross_entropy": Exercise(
+        F.cross_entropy,
+        (_LOGITS, _LABELS),
+        (
+            (lambda a, y: -F.cross_entropy(a, y), "The sign is flipped: a loss is minimised."),
+            (
+                lambda a, y: F.cross_entropy(a, y, reduction="sum"),
+                "You sum over the batch. Take the mean, or the step size depends on the batch size.",
+            ),
+            (lambda a, y: F.cross_entropy(a, y, reduction="none"), "Average over the batch."),
+            (
+                lambda a, y: F.cross_entropy(a.softmax(-1), y),
+                "The softmax is applied twice: the argument holds logits, not probabilities.",
+            ),
+            (
+                lambda a, y: -(a.exp() / a.exp().sum(-1, keepdim=True)).log()[range(len(y)), y].mean(),
+                "exp(200) overflows. Use logsumexp, which takes the largest logit out first.",
+            ),
+            (
+                lambda a, y: -a.softmax(-1).log()[range(len(y)), y].mean(),
+                "A probability has underflowed to 0 before its logarithm. Stay with logarithms: "
+                "log_softmax, or the logit minus logsumexp.",
+            ),
+            (
+                lambda a, y: -a.softmax(-1)[range(len(y)), y].mean(),
+                "That is the mean probability of the label. Take the logarithm of each first.",
+            ),
+            (
+                lambda a, y: -a[range(len(y)), y].mean(),
+                "The logits are not normalised: subtract logsumexp over the classes.",
+            ),
+        ),
+    ),
+    "half_width": Exercise(
+        _half_width,
+        (0.02, 10_000),
+        (
+            (
+                lambda p, n: math.sqrt(p * (1 - p) / n),
+                "That is one standard error. 95 % of a Gaussian lie within 1.96 of them.",
+            ),
+            (lambda p, n: 1.96 * p * (1 - p) / n, "That is a variance. Take its square root."),
+            (
+                lambda p, n: 1.96 * math.sqrt(p * (1 - p)),
+                "That is the spread of one digit. The mean of n digits varies less: divide by n.",
+            ),
+            (
+                lambda p, n: 2 * 1.96 * math.sqrt(p * (1 - p) / n),
+                "That is the whole width of the interval. Return half of it.",
+            ),
+        ),
+    ),
+    "kl_gaussian": Exercise(
+        kl_diagonal_gaussian,
+        (_normal(4, 3), _normal(4, 3).flip(0)),
+        (
+            (lambda m, v: -kl_diagonal_gaussian(m, v), "The sign is flipped: a KL is never negative."),
+            (
+                lambda m, v: kl_diagonal_gaussian(m, v) / m.shape[-1],
+                "You average over the latent dimensions. The KL of independent dimensions is a sum.",
+            ),
+            (lambda m, v: kl_diagonal_gaussian(m, v).mean(), "Return one number for each example."),
+            (lambda m, v: kl_diagonal_gaussian(m, v).sum(), "Return one number for each example."),
+            (
+                lambda m, v: 0.5 * (v.exp() + m**2 - 1 - v),
+                "Sum over the latent dimensions, the last axis.",
+            ),
+            (lambda m, v: 2 * kl_diagonal_gaussian(m, v), "The factor 1/2 is missing."),
+            (
+                lambda m, v: kl_diagonal_gaussian(m, 2 * v),
+                "You read log_var as the logarithm of the standard deviation. It is that of the "
+                "variance: exp(log_var) is sigma squared.",
+            ),
+            (
+                lambda m, v: 0.5 * (v + m**2 - 1 - v.log()).sum(-1),
+                "You read log_var as the variance itself. The variance is exp(log_var).",
+            ),
+            (
+                lambda m, v: 0.5 * (v**2 + m**2 - 1 - (v**2).log()).sum(-1),
+                "You read log_var as the standard deviation. The variance is exp(log_var).",
+            ),
+        ),
+    ),
+    "reparameterise": Exercise(
+        _reparameterise,
+        (_normal(4, 3), _normal(4, 3).flip(0), _normal(3, 4).T),
+        (
+            (
+                lambda m, v, e: m + v.exp() * e,
+                "You scale the noise with the variance. The standard deviation is exp(log_var / 2).",
+            ),
+            (lambda m, v, e: m + v * e, "log_var is not a standard deviation: take exp(log_var / 2)."),
+            (lambda m, v, e: m + (v / 2).exp(), "The noise is missing: sigma times eps."),
+            (lambda m, v, e: m + e, "The noise is not scaled with sigma."),
+            (
+                lambda m, v, e: m + (v / 2).exp() * e[0],
+                "All examples share one eps. Each needs its own.",
+            ),
+            (lambda m, v, e: m + v.exp().sqrt() + e, "sigma multiplies eps, it is not added to it."),
+        ),
+    ),
+    "minibatch_elbo": Exercise(
+        _minibatch_elbo,
+        (_normal(5, 4) - 90, _normal(4).abs() + 20),
+        (
+            (
+                lambda a, kl: (a.mean(0) + kl).mean(),
+                "The KL is added. It is subtracted: the ELBO lies below log p(x).",
+            ),
+            (
+                lambda a, kl: (kl - a.mean(0)).mean(),
+                "That is the loss. The ELBO is what is maximised: flip the sign.",
+            ),
+            (
+                lambda a, kl: (a.mean(0) - kl).sum(),
+                "You sum over the batch. Take the mean over the examples.",
+            ),
+            (
+                lambda a, kl: (a.sum(0) - kl).mean(),
+                "You sum over the L samples of z. Take their mean: it estimates an expectation.",
+            ),
+            (lambda a, kl: a.mean(0) - kl, "Average over the batch, to one number."),
+            (lambda a, kl: a.mean(), "The KL is missing."),
+        ),
+    ),
+    "importance_bound": Exercise(
+        _importance_bound,
+        (_LOG_WEIGHT,),
+        (
+            (
+                lambda w: w.mean(0),
+                "You average the logarithms: that is the ELBO. Average the weights, then take the "
+                "logarithm.",
+            ),
+            (lambda w: w.logsumexp(0), "Divide by K: subtract log K. A sum of weights is no mean."),
+            (
+                lambda w: w.exp().mean(0).log(),
+                "exp(-130) underflows to 0. Use logsumexp, which takes the largest weight out first.",
+            ),
+            (
+                lambda w: w.logsumexp(1) - math.log(w.shape[1]),
+                "You average over the batch. The samples are on the first axis.",
+            ),
+            (
+                lambda w: (w.logsumexp(0) - math.log(len(w))).mean(),
+                "Return one number for each example.",
+            ),
+        ),
+    ),
+}
