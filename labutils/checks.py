@@ -57,7 +57,9 @@ def _problem(exercise, answer):
             "the value is right, but not its gradient. Compute with torch from the arguments "
             "themselves: no .detach(), .item(), no_grad or numpy."
         )
-    hints = [hint for wrong, hint in exercise.mistakes if _same(got, _outcome(wrong, exercise.inputs)[0])]
+    hints = [
+        hint for wrong, hint in exercise.mistakes if _same(got, _outcome(wrong, exercise.inputs)[0])
+    ]
     if got.shape != expected.shape:
         problem = f"expected {_shape(expected)}, got {_shape(got)}."
     else:
@@ -67,16 +69,22 @@ def _problem(exercise, answer):
 
 def _outcome(function, inputs):
     """The value of the function, and its gradient with respect to all its real inputs."""
-    inputs = [x.clone().requires_grad_(x.is_floating_point()) if torch.is_tensor(x) else x for x in inputs]
+    inputs = [
+        x.clone().requires_grad_(x.is_floating_point()) if torch.is_tensor(x) else x for x in inputs
+    ]
     value = function(*inputs)
     if value is None or value is ...:
         return None, None
+    if isinstance(value, (int, float)):
+        value = torch.tensor(float(value))
     if not torch.is_tensor(value):
-        value = torch.as_tensor(value, dtype=torch.float32)
+        raise TypeError(f"it returned a {type(value).__name__}, not a number or a tensor")
     real = [x for x in inputs if torch.is_tensor(x) and x.requires_grad]
     gradients = [torch.zeros_like(x) for x in real]
     if value.requires_grad:
-        gradients = torch.autograd.grad(value.sum(), real, allow_unused=True, materialize_grads=True)
+        gradients = torch.autograd.grad(
+            value.sum(), real, allow_unused=True, materialize_grads=True
+        )
     return value.detach(), torch.cat([torch.zeros(1), *(g.flatten() for g in gradients)])
 
 
@@ -173,7 +181,7 @@ EXERCISES = {
             (lambda a, y: -F.cross_entropy(a, y), "The sign is flipped: a loss is minimised."),
             (
                 lambda a, y: F.cross_entropy(a, y, reduction="sum"),
-                "You sum over the batch. Take the mean, or the step size depends on the batch size.",
+                "You sum over the batch. Take the mean, so that its size does not matter.",
             ),
             (lambda a, y: F.cross_entropy(a, y, reduction="none"), "Average over the batch."),
             (
@@ -181,7 +189,9 @@ EXERCISES = {
                 "The softmax is applied twice: the argument holds logits, not probabilities.",
             ),
             (
-                lambda a, y: -(a.exp() / a.exp().sum(-1, keepdim=True)).log()[range(len(y)), y].mean(),
+                lambda a, y: (
+                    -(a.exp() / a.exp().sum(-1, keepdim=True)).log()[range(len(y)), y].mean()
+                ),
                 "exp(200) overflows. Use logsumexp, which takes the largest logit out first.",
             ),
             (
@@ -222,10 +232,13 @@ EXERCISES = {
         kl_diagonal_gaussian,
         (_normal(4, 3), _normal(4, 3).flip(0)),
         (
-            (lambda m, v: -kl_diagonal_gaussian(m, v), "The sign is flipped: a KL is never negative."),
+            (
+                lambda m, v: -kl_diagonal_gaussian(m, v),
+                "The sign is flipped: a KL is never negative.",
+            ),
             (
                 lambda m, v: kl_diagonal_gaussian(m, v) / m.shape[-1],
-                "You average over the latent dimensions. The KL of independent dimensions is a sum.",
+                "You average over the latent dimensions. Their KL terms add up: take the sum.",
             ),
             (lambda m, v: kl_diagonal_gaussian(m, v).mean(), "Return one number for each example."),
             (lambda m, v: kl_diagonal_gaussian(m, v).sum(), "Return one number for each example."),
@@ -255,16 +268,22 @@ EXERCISES = {
         (
             (
                 lambda m, v, e: m + v.exp() * e,
-                "You scale the noise with the variance. The standard deviation is exp(log_var / 2).",
+                "You scale the noise with the variance. Sigma is exp(log_var / 2).",
             ),
-            (lambda m, v, e: m + v * e, "log_var is not a standard deviation: take exp(log_var / 2)."),
+            (
+                lambda m, v, e: m + v * e,
+                "log_var is not a standard deviation: take exp(log_var / 2).",
+            ),
             (lambda m, v, e: m + (v / 2).exp(), "The noise is missing: sigma times eps."),
             (lambda m, v, e: m + e, "The noise is not scaled with sigma."),
             (
                 lambda m, v, e: m + (v / 2).exp() * e[0],
                 "All examples share one eps. Each needs its own.",
             ),
-            (lambda m, v, e: m + v.exp().sqrt() + e, "sigma multiplies eps, it is not added to it."),
+            (
+                lambda m, v, e: m + v.exp().sqrt() + e,
+                "sigma multiplies eps, it is not added to it.",
+            ),
         ),
     ),
     "minibatch_elbo": Exercise(
@@ -303,7 +322,7 @@ EXERCISES = {
             (lambda w: w.logsumexp(0), "Divide by K: subtract log K. A sum of weights is no mean."),
             (
                 lambda w: w.exp().mean(0).log(),
-                "exp(-130) underflows to 0. Use logsumexp, which takes the largest weight out first.",
+                "exp(-130) underflows to 0. Use logsumexp: it takes the largest weight out first.",
             ),
             (
                 lambda w: w.logsumexp(1) - math.log(w.shape[1]),

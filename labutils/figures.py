@@ -1,5 +1,7 @@
 """Every picture that two notebooks share, or that a student need not read the code of."""
 
+from itertools import pairwise
+
 import torch
 from IPython.display import display
 from matplotlib import pyplot as plt
@@ -73,7 +75,9 @@ def digit_grid(images, columns=10, title=None, row_labels=None, captions=None, s
 def tiles(images, columns, title=None, extent=None, axes=None):
     """Digits side by side in one picture. images: (N, 784), N a multiple of columns."""
     axes = axes or plt.figure(figsize=(7, 7)).add_subplot()
-    picture = images.detach().cpu().view(-1, columns, 28, 28).transpose(1, 2).reshape(-1, columns * 28)
+    picture = (
+        images.detach().cpu().view(-1, columns, 28, 28).transpose(1, 2).reshape(-1, columns * 28)
+    )
     axes.imshow(picture, vmin=0, vmax=1, extent=extent, interpolation="nearest")
     axes.set_title(title)
     if extent is None:
@@ -90,7 +94,12 @@ def class_scatter(points, labels, title=None, axes=None):
         axes.scatter(*mine.T, s=4, alpha=0.5, color=colour, linewidths=0, rasterized=True)
     for label, colour in enumerate(CLASS_COLOURS):
         x, y = points[labels == label].median(0).values
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "linewidth": 2}
+        box = {
+            "boxstyle": "circle,pad=0.15",
+            "facecolor": "white",
+            "edgecolor": colour,
+            "linewidth": 2,
+        }
         axes.text(x, y, str(label), ha="center", va="center", fontweight="bold", bbox=box)
     axes.set_title(title)
     return axes.figure
@@ -130,7 +139,7 @@ def classifier_diagram(input_dim, hidden_dim, output_dim, dropout_ratio):
         for node in columns[-1]:
             axes.add_patch(plt.Circle(node, 0.15, facecolor=colour, edgecolor="black", zorder=3))
     dropped = columns[1][1]
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in pairwise(columns):
         for start in left:
             for end in right:
                 off = dropped in (start, end)
@@ -153,7 +162,11 @@ def classifier_diagram(input_dim, hidden_dim, output_dim, dropout_ratio):
 def activation_diagram():
     """ReLU, sigmoid and tanh with their slopes."""
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharex=True)
-    functions = (("relu(a) = max(0, a)", torch.relu), ("sigmoid(a)", torch.sigmoid), ("tanh(a)", torch.tanh))
+    functions = (
+        ("relu(a) = max(0, a)", torch.relu),
+        ("sigmoid(a)", torch.sigmoid),
+        ("tanh(a)", torch.tanh),
+    )
     for axis, (name, function) in zip(axes, functions, strict=True):
         a = torch.linspace(-4, 4, 401, requires_grad=True)
         value = function(a)
@@ -164,9 +177,9 @@ def activation_diagram():
         axis.set(title=name, xlabel="a", ylim=(-1.2, 2.2))
     axes[0].legend(loc="upper left")
     figure.set_label(
-        "Three panels against a from -4 to 4. ReLU: zero, then the diagonal; its slope jumps from 0 "
-        "to 1 at zero. Sigmoid: rises from 0 to 1, slope at most 0.25. Tanh: rises from -1 to 1, "
-        "slope at most 1. The slopes of sigmoid and tanh vanish on both sides."
+        "Three panels against a from -4 to 4. ReLU: zero, then the diagonal; its slope jumps "
+        "from 0 to 1 at zero. Sigmoid: rises from 0 to 1, slope at most 0.25. Tanh: rises from -1 "
+        "to 1, slope at most 1. The slopes of sigmoid and tanh vanish on both sides."
     )
     return figure
 
@@ -184,8 +197,8 @@ def autoencoder_diagram():
         _arrow(axes, (start, 1.5), (end, 1.5))
     axes.text(5.25, 0.7, "bottleneck", ha="center")
     figure.set_label(
-        "Autoencoder: the image x of 784 pixels goes through an encoder into a code z, a point in a "
-        "narrow bottleneck, and through a decoder into the reconstruction of 784 pixels."
+        "Autoencoder: the image x of 784 pixels goes through an encoder into a code z, a point "
+        "in a narrow bottleneck, and through a decoder into the reconstruction of 784 pixels."
     )
     return figure
 
@@ -239,7 +252,12 @@ def _box(axes, x, y, text, colour, width=1.3, height=0.75):
 def _funnel(axes, x, y, text, colour, opens=False):
     """A trapezium: narrow on the right, or on the left if it opens."""
     left, right = (0.45, 1.0) if opens else (1.0, 0.45)
-    corners = [(x - 0.85, y - left), (x - 0.85, y + left), (x + 0.85, y + right), (x + 0.85, y - right)]
+    corners = [
+        (x - 0.85, y - left),
+        (x - 0.85, y + left),
+        (x + 0.85, y + right),
+        (x + 0.85, y - right),
+    ]
     axes.add_patch(Polygon(corners, facecolor=colour, edgecolor="none", alpha=0.25))
     axes.text(x, y, text, ha="center", va="center")
 

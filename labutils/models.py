@@ -41,12 +41,13 @@ class GaussianVAE(nn.Module):
         # it starts near the variance of MNIST's pixels, so that the first epochs find it
         log_var = nn.Parameter(torch.tensor(-2.4)) if likelihood == "gaussian" else None
         self.register_parameter("log_var", log_var)
-        self.register_buffer("prior_mean", torch.zeros(latent_dim), persistent=False)
+        self.register_buffer("zeros", torch.zeros(latent_dim), persistent=False)
+        self.register_buffer("ones", torch.ones(latent_dim), persistent=False)
 
     @property
     def prior(self):
         """p(z) = N(0, I): one event is a latent vector."""
-        return _normal(self.prior_mean, torch.zeros_like(self.prior_mean))
+        return Independent(Normal(self.zeros, self.ones, validate_args=False), 1)
 
     def posterior(self, x):
         """q(z given x) = N(mean(x), diag(exp(log_var(x)))), Eq. 3.3: x (batch, 784)."""

@@ -1,0 +1,82 @@
+"""What the tests share: folders of their own, small digits, a small MNIST, other processes."""
+
+import gzip
+import hashlib
+import multiprocessing
+import os
+import struct
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+import torch
+
+from labutils import data, training
+from labutils.data import Digits, Split
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    """No test touches the user's cache, nor opens a window."""
+    for module in (data, training):
+        monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("LABUTILS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """The same numbers each time. On one thread: small networks are slower on two."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+def small_digits():
+    """Ten noisy patterns: a network learns them in a blink."""
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.rand(10, 784, generator=generator).round()
+
+    def split(count):
+        labels = torch.arange(count) % 10
+        noise = torch.rand(count, 784, generator=generator)
+        return Split(0.8 * patterns[labels] + 0.2 * noise, labels)
+
+    return Digits(split(100), split(50), split(50), "bundled")
+
+
+@pytest.fixture
+def digits():
+    return small_digits()
+
+
+@pytest.fixture
+def mnist(monkeypatch):
+    """The names and bytes of a small MNIST: 30 images to train, 10 to test. load() believes it."""
+    generator = torch.Generator().manual_seed(0)
+    files = {}
+    for name in data.CHECKSUMS:
+        count = 30 if name.startswith("train") else 10
+        shape, top = ((count, 28, 28), 256) if "images" in name else ((count,), 10)
+        values = torch.randint(top, shape, generator=generator).flatten().tolist()
+        header = struct.pack(f">{1 + len(shape)}i", 0x800 + len(shape), *shape)
+        files[name] = gzip.compress(header + bytes(values), mtime=0)
+    sums = {
+        name: hashlib.md5(packed, usedforsecurity=False).hexdigest()
+        for name, packed in files.items()
+    }
+    monkeypatch.setattr(data, "CHECKSUMS", sums)
+    return files
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Starts processes. Where the system can fork, they have imported labutils beforehand."""
+    context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
+    context.set_forkserver_preload(["labutils"])
+    return context
+
+
+@pytest.fixture
+def elsewhere(processes):
+    """Calls a function in another process, always the same one within a test."""
+    with ProcessPoolExecutor(1, mp_context=processes) as pool:
+        yield lambda function, *args: pool.submit(function, *args).result()

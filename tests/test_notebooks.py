@@ -1,0 +1,106 @@
+"""What is stored in the notebooks: the text that is reviewed, and outputs without blemish."""
+
+import ast
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from labutils.checks import EXERCISES
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind="code"):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == kind]
+
+
+def outputs(path):
+    return [(cell, output) for cell in cells(path) for output in cell.outputs]
+
+
+def test_py_and_ipynb_hold_the_same_cells(path):
+    text = jupytext.read(path.with_suffix(".py"))
+    stored = nbformat.read(path, as_version=4)
+    both = [[(c.cell_type, c.source) for c in notebook.cells] for notebook in (text, stored)]
+    assert both[0] == both[1], "run `make sync`"
+
+
+def test_every_cell_was_executed_in_order(path):
+    assert [c.execution_count for c in cells(path)] == list(range(1, len(cells(path)) + 1))
+
+
+def test_no_error_warning_or_progress_bar_is_stored(path):
+    for cell, output in outputs(path):
+        assert output.output_type != "error", cell.source
+        assert output.get("name") != "stderr", output.text
+        assert "%|" not in str(output.get("data", {}).get("text/plain", "")), cell.source
+
+
+def test_the_stored_outputs_are_those_of_mnist(path):
+    text = "".join(o.get("text", "") for c in cells(path)[:1] for o in c.outputs)
+    assert "MNIST: 50,000 to train, 10,000 to validate, 10,000 to test" in text
+
+
+def test_every_picture_has_alt_text(path):
+    pictures = [output for _, output in outputs(path) if "image/png" in output.get("data", {})]
+    assert pictures
+    for output in pictures:
+        assert output.metadata["image/png"]["alt"]
+
+
+def test_cells_that_are_compared_have_an_output_to_compare_with(path):
+    compared = [c for c in cells(path) if c.source.startswith("# NBVAL_CHECK_OUTPUT")]
+    assert compared
+    assert all(c.outputs for c in compared)
+
+
+def test_cells_are_short(path):
+    for cell in cells(path):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 30, cell.source
+    for cell in cells(path, "markdown"):
+        assert len(cell.source.splitlines()) <= 40, cell.source
+
+
+def test_every_exercise_says_how_hard_and_how_long_and_has_two_hints(path):
+    for cell in cells(path, "markdown"):
+        for exercise in re.split(r"(?=\*\*Exercise)", cell.source)[1:]:
+            assert re.match(
+                r"\*\*Exercise [\d.]+\*\* \(difficulty [123] of 3, \d+ minutes?\)", exercise
+            )
+            assert exercise.count("<summary>Hint") == 2
+
+
+def test_an_exercise_without_its_solution_is_still_python_and_is_checked(path):
+    solved = [c.source for c in cells(path) if "BEGIN SOLUTION" in c.source]
+    asked = sum(c.source.count("**Exercise") for c in cells(path, "markdown"))
+    assert len(solved) == asked > 0
+    for source in solved:
+        stub = re.sub(r"\n *### BEGIN SOLUTION.*?### END SOLUTION", "", source, flags=re.DOTALL)
+        assert stub != source
+        (name,) = re.findall(r'check\("(\w+)", \w+\)', stub)
+        assert name in EXERCISES
+        ast.parse(stub)
+
+
+def test_it_has_the_parts_that_every_notebook_has(path):
+    text = "\n".join(c.source for c in cells(path, "markdown"))
+    for part in (
+        "After this notebook you will be able to", "**Time needed:**", "Predict, then run",
+        "## Summary", "## Errata of the handout", "## References",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_no_picture_goes_without_a_word_in_the_text(path):
+    """A cell that shows a picture has prose before it, or comes right after one that has."""
+    notebook = nbformat.read(path, as_version=4).cells
+    for index, cell in enumerate(notebook):
+        if cell.cell_type == "code" and "show(" in cell.source:
+            before = [c.cell_type for c in notebook[max(0, index - 3) : index]]
+            assert "markdown" in before, cell.source
