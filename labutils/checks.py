@@ -211,7 +211,7 @@ EXERCISES = {
     ),
     "half_width": Exercise(
         _half_width,
-        (0.02, 10_000),
+        (0.3, 40),
         (
             (
                 lambda p, n: math.sqrt(p * (1 - p) / n),
@@ -310,7 +310,7 @@ EXERCISES = {
             (lambda a, kl: a.mean(), "The KL is missing."),
         ),
     ),
-    "importance_bound": Exercise(
+    "importance_weighted": Exercise(
         _importance_bound,
         (_LOG_WEIGHT,),
         (

@@ -221,11 +221,14 @@ def vae_diagram():
         ((7.95, 2.5), (8.3, 2.5)), ((10.1, 2.5), (10.5, 2.5)),
     ):  # fmt: skip
         _arrow(axes, start, end)
-    axes.text(4.5, 4.45, "− KL( q(z | x) ‖ p(z) )", ha="center", color=RED, fontweight="bold")
-    _arrow(axes, (4.5, 3.6), (4.5, 4.25), RED)
-    axes.text(11.85, 4.45, "+ E log p(x | z)", ha="right", color=RED, fontweight="bold")
+    corner, kl = (3.72, 1.3), "− KL( q(z | x) ‖ p(z) )"
+    axes.add_patch(FancyBboxPatch(corner, 1.56, 2.4, boxstyle="round,pad=0,rounding_size=0.12",
+                                  fill=False, edgecolor=RED, linestyle="--"))  # fmt: skip
+    axes.text(4.5, 4.45, kl, ha="center", color=RED, fontweight="bold")
+    _arrow(axes, (4.5, 3.7), (4.5, 4.3), RED)
+    axes.text(11.85, 4.45, "+ E$_q$ log p(x | z)", ha="right", color=RED, fontweight="bold")
     _arrow(axes, (11.15, 2.9), (11.15, 4.25), RED)
-    axes.text(7.0, 4.45, "the two terms of the ELBO", ha="center", color=RED)
+    axes.text(7.9, 4.45, "the two terms of the ELBO", ha="center", color=RED)
     figure.set_label(
         "Variational autoencoder: the encoder turns x into a mean and a log-variance. Noise drawn "
         "from N(0, I), scaled by sigma and shifted by the mean, gives z. The decoder turns z into "

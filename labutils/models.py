@@ -55,7 +55,7 @@ class GaussianVAE(nn.Module):
         return _normal(mean, log_var)
 
     def likelihood(self, z):
-        """p(x given z), Eq. 3.2: z (..., latent_dim); one event is an image."""
+        """p(x given z), Eq. 3.2 or, Gaussian, 3.13: z (..., latent_dim); an event is an image."""
         output = self.decoder(z)
         if self.log_var is not None:
             return _normal(output, self.log_var)

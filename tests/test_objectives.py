@@ -44,7 +44,7 @@ def log_joint(model, x, z):
 
 @torch.no_grad()
 def log_evidence(model, x):
-    z, log_cell = grid(model.prior_mean.numel())
+    z, log_cell = grid(model.prior.event_shape.numel())
     return log_joint(model, x, z).logsumexp(0) + log_cell
 
 
@@ -54,7 +54,7 @@ def exact_elbo(model, x):
 
 
 def quadrature_elbo(model, x):
-    z, log_cell = grid(model.prior_mean.numel())
+    z, log_cell = grid(model.prior.event_shape.numel())
     log_q = model.posterior(x).log_prob(z)
     return ((log_q + log_cell).exp() * (log_joint(model, x, z) - log_q)).sum(0)
 
@@ -126,7 +126,7 @@ def test_elbo_is_that_of_quadrature(vae):
 
 
 def test_log_evidence_is_elbo_plus_the_divergence_from_the_true_posterior(vae):
-    z, log_cell = grid(vae.prior_mean.numel())
+    z, log_cell = grid(vae.prior.event_shape.numel())
     with torch.no_grad():
         log_q, log_p = vae.posterior(x).log_prob(z), log_joint(vae, x, z)
         log_true = log_p - (log_p.logsumexp(0) + log_cell)

@@ -259,7 +259,7 @@ def test_seeded_gives_the_same_draws_whatever_came_before():
 @pytest.mark.parametrize("case", CASES)
 def test_an_interrupted_run_ends_in_the_same_weights_as_one_that_was_not(case, runs):
     whole, expected = train(case)
-    with pytest.warns(UserWarning, match="interrupted in epoch 3 of 4: .* Run the cell again"):
+    with pytest.warns(UserWarning, match="interrupted in epoch 3 of 4: .* call fit\\(\\) again"):
         half, before = train(case, name="run", wrap=interrupted_in(3))
     assert len(before) == 2 and not half.training
     assert not identical(half, whole)
@@ -292,7 +292,7 @@ def test_it_may_be_interrupted_again_and_again():
 
 
 def test_an_interrupted_run_without_a_name_is_usable():
-    with pytest.warns(UserWarning, match="This run has no name: it is not kept"):
+    with pytest.warns(UserWarning, match="this run has no name"):
         model, history = train(wrap=disturbed(2 * STEPS + 3, interrupt))
     assert len(history) == len(history.train) == 2
     assert history.table().count("\n") == 2
