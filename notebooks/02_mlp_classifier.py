@@ -128,9 +128,8 @@ for name, parameter in model.named_parameters():
 assert sum(p.numel() for p in model.parameters()) == parameter_count(hidden_dim)
 print(f"in all {parameter_count(hidden_dim):,} parameters")
 
-# %% [markdown]
-# **Exercise 2.2** (difficulty 2 of 3, 8 minutes). Write equation 2.1 for a batch: `x` has shape `(batch, 784)` and `mask`
-# has shape `(batch, hidden_dim)`, one row an image.
+# %% [markdown] **Exercise 2.2** (difficulty 2 of 3, 8 minutes). Write equation 2.1 for a batch: `x` has shape
+# `(batch, 784)` and `mask` has shape `(batch, hidden_dim)`, one row an image.
 #
 # <details><summary>Hint 1</summary>For a batch of rows, W x becomes <code>x @ W.T</code>.</details>
 # <details><summary>Hint 2</summary>Three steps: hidden units with <code>F.relu</code>; times the mask and divided by
@@ -193,10 +192,9 @@ axes.set_title("Dropout leaves the mean of a logit in place")
 axes.legend()
 show(figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit without a mask.")
 
-# %% [markdown]
-# The histogram shows the spread that a mask causes, and the two lines that coincide. For probabilities this does not hold
-# exactly: the softmax of section 3 is not linear, and the mean of a softmax is not the softmax of the mean. The network
-# without a mask approximates the average of the predictions over all masks.
+# %% [markdown] The histogram shows the spread that a mask causes, and the two lines that coincide. For probabilities
+# this does not hold exactly: the softmax of section 3 is not linear, and the mean of a softmax is not the softmax of
+# the mean. The network without a mask approximates the average of the predictions over all masks.
 
 # %% [markdown]
 # ## 3 From logits to a likelihood
@@ -249,11 +247,12 @@ assert abs(untrained - math.log(10)) < 0.1, "an ignorant network gives each clas
 # ## 4 Training
 #
 # `fit` runs over the training images in random order, batch by batch, with Adam (Kingma and Ba, 2015) and a learning
-# rate that first rises and then falls (one cycle; Smith and Topin, 2017). It measures the loss on the validation set after each epoch and keeps the best weights. The run is
-# kept on disk under its name: interrupt the cell and run it again, and it goes on where it was, at most an epoch back.
+# rate that first rises and then falls (one cycle; Smith and Topin, 2017). It measures the loss on the validation set
+# after each epoch and keeps the best weights. The run is kept on disk under its name: interrupt the cell and run it
+# again, and it goes on where it was, at most an epoch back.
 
 # %%
-epochs = {"mnist": 12, "bundled": 100}[digits.source]
+epochs = {"mnist": 10, "bundled": 100}[digits.source]
 
 
 def loss(model, images, labels):
@@ -281,10 +280,9 @@ axes.set(title="Training with dropout", yscale="log")
 show(axes.figure, alt="The training loss starts above the validation loss and ends below it.")
 assert history.train[0] > history.validation[0] and history.train[-1] < history.validation[-1]
 
-# %% [markdown]
-# The training loss starts above: it is measured while dropout is on and while the weights are still moving, the
-# validation loss after the epoch and without dropout. Later it falls below, since the network knows the training digits.
-# Only the validation curve says how well the network generalises.
+# %% [markdown] The training loss starts above: it is measured while dropout is on and while the weights are still
+# moving, the validation loss after the epoch and without dropout. Later it falls below, since the network knows the
+# training digits. Only the validation curve says how well the network generalises.
 
 # %% [markdown]
 # ## 5 The test error, and how well we know it
@@ -324,9 +322,9 @@ limit = {"mnist": 0.018, "bundled": 0.10}[digits.source]
 assert errors.mean() < limit, f"the test error should be below {limit:.1%}"
 assert errors.std() < half_width(errors.mean().item(), len(labels)), "digits matter more"
 
-# %% [markdown]
-# There are two sources of uncertainty, and for one test set of this size the choice of digits is the larger one: a difference of a
-# tenth of a percent between two published networks means little. Published errors on MNIST, without augmentation:
+# %% [markdown] There are two sources of uncertainty, and for one test set of this size the choice of digits is the
+# larger one: a difference of a tenth of a percent between two published networks means little. Published errors on
+# MNIST, without augmentation:
 #
 # | network | test error | source |
 # | --- | --- | --- |
@@ -334,7 +332,7 @@ assert errors.std() < half_width(errors.mean().item(), len(labels)), "digits mat
 # | three layers of 1,024 ReLU units, dropout | 1.25 % | Srivastava et al., 2014 |
 # | the same with a bound on the norm of the weights | 1.06 % | Srivastava et al., 2014 |
 #
-# Ours has a single layer of 512 units, trains for 12 epochs, and holds 10,000 of the 60,000 training images out for
+# Ours has a single layer of 512 units, trains for 10 epochs, and holds 10,000 of the 60,000 training images out for
 # validation. The next cell puts a number on the distance from the 1.25 %, beside the interval of that number.
 
 # %%
@@ -369,16 +367,17 @@ show(
 worst = confidence.where(wrong, 0.0).topk(10).indices
 captions = [f"{labels[i]}, said {predicted[i]}\nP = {confidence[i]:.4f}" for i in worst]
 show(
-    digit_grid(images[worst], 5, captions=captions, size=1.5, title="The most confident mistakes"),
-    alt="Ten misclassified digits, each with its label, the predicted class and its probability.",
+    digit_grid(images[worst], 5, captions=captions, size=1.5, title="Confident mistakes"),
+    alt="Ten misclassified digits, each with its label, the predicted class, its probability.",
 )
 
 # %% [markdown]
 # ## 7 Calibration: is the confidence earned?
 #
 # A model is **calibrated** if, among the digits to which it gives probability 0.8, it is right for 80 %. We sort the
-# test digits into bins $b$ by confidence, and compare in each the mean confidence with the fraction that is right. The
-# expected calibration error (Naeini et al., 2015; Guo et al., 2017) averages the differences over the bins, weighted by their size:
+# test digits into bins $b$ by confidence, and compare in each the mean confidence with the fraction that is right.
+# The expected calibration error (Naeini et al., 2015; Guo et al., 2017) averages the differences over the bins,
+# weighted by their size:
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \big| \operatorname{right}(b) - \operatorname{confidence}(b) \big| \tag{2.6}$$
 
@@ -407,14 +406,13 @@ axes.errorbar(mean_confidence, fraction, bars, marker="o", capsize=4, label="the
 axes.set(xlabel="confidence", ylabel="fraction right", ylim=(0, 1.1))
 axes.set_title("Reliability of the classifier")
 axes.legend()
-show(figure, alt="Fraction of right answers against confidence, in ten bins, beside the diagonal.")
+show(figure, alt="Fraction of right answers against confidence, beside the diagonal.")
 print(f"expected calibration error {calibration_error(confidence, ~wrong):.2%}")
 print("digits in each bin:", *bins[2].long().tolist())
 
-# %% [markdown]
-# Points above the diagonal mean too little confidence, points below too much. The bars are intervals by equation 2.5;
-# bins with fewer than 20 digits are left out, since the equation fails for few digits. Nearly all of the test set sits in
-# the last bin.
+# %% [markdown] Points above the diagonal mean too little confidence, points below too much. The bars are intervals by
+# equation 2.5; bins with fewer than 20 digits are left out, since the equation fails for few digits. Nearly all of
+# the test set sits in the last bin.
 
 # %% [markdown]
 # ## 8 What dropout changes
@@ -429,8 +427,9 @@ print("digits in each bin:", *bins[2].long().tolist())
 plain, plain_history = train(seed, dropout_ratio=0.0)
 figure, axes = plt.subplots(figsize=(8, 4))
 for name, one, colour in (("dropout 0.5", history, "C0"), ("no dropout", plain_history, "C1")):
-    axes.semilogy(range(1, epochs + 1), one.validation, color=colour, label=f"{name}: validation")
-    axes.semilogy(range(1, epochs + 1), one.train, "--", color=colour, label=f"{name}: training, as trained")
+    epoch = range(1, epochs + 1)
+    axes.semilogy(epoch, one.validation, color=colour, label=f"{name}: validation")
+    axes.semilogy(epoch, one.train, "--", color=colour, label=f"{name}: training, as trained")
 axes.set(xlabel="epoch", ylabel="loss (nats, log scale)")
 axes.set_title("Dropout slows the fit to the training digits")
 axes.legend(fontsize=12)
@@ -450,19 +449,19 @@ for name, p, c, w in (
     ("dropout 0.5", probabilities, confidence, wrong),
     ("no dropout", plain_probabilities, plain_confidence, plain_wrong),
 ):
-    nats = p.gather(1, labels[:, None]).log().mean()
-    print(f"{name:12} {w.float().mean():11.2%} {nats:11.4f} nats {calibration_error(c, ~w):19.2%}")
+    nats, ece = p.gather(1, labels[:, None]).log().mean(), calibration_error(c, ~w)
+    print(f"{name:12} {w.float().mean():11.2%} {nats:11.4f} nats {ece:19.2%}")
 difference = plain_wrong.float() - wrong.float()
 spread = 1.96 * difference.std() / math.sqrt(len(difference))
 print(f"paired difference of the errors: {difference.mean():.2%} ± {spread:.2%}")
 
-# %% [markdown]
-# The comparison is paired: both networks see the same digits, and only the digits on which they differ count, which
-# makes the interval narrower than the two errors, taken as independent, would give. Compare the difference with its interval before you read anything
-# into it. The gains that Srivastava et al. report come with deeper networks, dropped input pixels and longer training.
+# %% [markdown] The comparison is paired: both networks see the same digits, and only the digits on which they differ
+# count, which makes the interval narrower than the two errors, taken as independent, would give. Compare the
+# difference with its interval before you read anything into it. The gains that Srivastava et al. report come with
+# deeper networks, dropped input pixels and longer training.
 #
-# In the figure, the training loss with dropout is measured with masks on. The next cell measures both without, so that the
-# two can be compared.
+# In the figure, the training loss with dropout is measured with masks on. The next cell measures both without, so
+# that the two can be compared.
 
 # %%
 print("             training   validation (nats)")
@@ -487,7 +486,7 @@ with seeded(seed):
 shuffled = images.gather(1, order)
 with torch.no_grad():
     sure = Categorical(logits=model(shuffled)).probs.max(-1).values
-print(f"mean confidence: {confidence.mean():.2f} on digits, {sure.mean():.2f} on shuffled pixels")
+print(f"mean confidence: {confidence.mean():.2f} on digits, {sure.mean():.2f} on shuffled ones")
 print(f"shuffled images with a confidence above 0.9: {(sure > 0.9).float().mean():.1%}")
 most = sure.topk(5).indices
 captions = ["P > 0.999" if sure[i] > 0.999 else f"P = {sure[i]:.3f}" for i in most]
@@ -523,9 +522,8 @@ by_features = nearest_mean_accuracy(train_features, features)
 print(f"nearest class mean: right for {by_pixels:.1%} in pixels, {by_features:.1%} in features")
 assert by_features > by_pixels
 
-# %% [markdown]
-# The picture shows both spaces in the plane that separates the class means best, relative to the scatter within the classes
-# (linear discriminant analysis, fitted on training digits).
+# %% [markdown] The picture shows both spaces in the plane that separates the class means best, relative to the
+# scatter within the classes (linear discriminant analysis, fitted on training digits).
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 5.5))
