@@ -128,7 +128,8 @@ for name, parameter in model.named_parameters():
 assert sum(p.numel() for p in model.parameters()) == parameter_count(hidden_dim)
 print(f"in all {parameter_count(hidden_dim):,} parameters")
 
-# %% [markdown] **Exercise 2.2** (difficulty 2 of 3, 8 minutes). Write equation 2.1 for a batch: `x` has shape
+# %% [markdown]
+# **Exercise 2.2** (difficulty 2 of 3, 8 minutes). Write equation 2.1 for a batch: `x` has shape
 # `(batch, 784)` and `mask` has shape `(batch, hidden_dim)`, one row an image.
 #
 # <details><summary>Hint 1</summary>For a batch of rows, W x becomes <code>x @ W.T</code>.</details>
@@ -192,7 +193,8 @@ axes.set_title("Dropout leaves the mean of a logit in place")
 axes.legend()
 show(figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit without a mask.")
 
-# %% [markdown] The histogram shows the spread that a mask causes, and the two lines that coincide. For probabilities
+# %% [markdown]
+# The histogram shows the spread that a mask causes, and the two lines that coincide. For probabilities
 # this does not hold exactly: the softmax of section 3 is not linear, and the mean of a softmax is not the softmax of
 # the mean. The network without a mask approximates the average of the predictions over all masks.
 
@@ -280,7 +282,8 @@ axes.set(title="Training with dropout", yscale="log")
 show(axes.figure, alt="The training loss starts above the validation loss and ends below it.")
 assert history.train[0] > history.validation[0] and history.train[-1] < history.validation[-1]
 
-# %% [markdown] The training loss starts above: it is measured while dropout is on and while the weights are still
+# %% [markdown]
+# The training loss starts above: it is measured while dropout is on and while the weights are still
 # moving, the validation loss after the epoch and without dropout. Later it falls below, since the network knows the
 # training digits. Only the validation curve says how well the network generalises.
 
@@ -322,7 +325,8 @@ limit = {"mnist": 0.018, "bundled": 0.10}[digits.source]
 assert errors.mean() < limit, f"the test error should be below {limit:.1%}"
 assert errors.std() < half_width(errors.mean().item(), len(labels)), "digits matter more"
 
-# %% [markdown] There are two sources of uncertainty, and for one test set of this size the choice of digits is the
+# %% [markdown]
+# There are two sources of uncertainty, and for one test set of this size the choice of digits is the
 # larger one: a difference of a tenth of a percent between two published networks means little. Published errors on
 # MNIST, without augmentation:
 #
@@ -410,7 +414,8 @@ show(figure, alt="Fraction of right answers against confidence, beside the diago
 print(f"expected calibration error {calibration_error(confidence, ~wrong):.2%}")
 print("digits in each bin:", *bins[2].long().tolist())
 
-# %% [markdown] Points above the diagonal mean too little confidence, points below too much. The bars are intervals by
+# %% [markdown]
+# Points above the diagonal mean too little confidence, points below too much. The bars are intervals by
 # equation 2.5; bins with fewer than 20 digits are left out, since the equation fails for few digits. Nearly all of
 # the test set sits in the last bin.
 
@@ -455,7 +460,8 @@ difference = plain_wrong.float() - wrong.float()
 spread = 1.96 * difference.std() / math.sqrt(len(difference))
 print(f"paired difference of the errors: {difference.mean():.2%} ± {spread:.2%}")
 
-# %% [markdown] The comparison is paired: both networks see the same digits, and only the digits on which they differ
+# %% [markdown]
+# The comparison is paired: both networks see the same digits, and only the digits on which they differ
 # count, which makes the interval narrower than the two errors, taken as independent, would give. Compare the
 # difference with its interval before you read anything into it. The gains that Srivastava et al. report come with
 # deeper networks, dropped input pixels and longer training.
@@ -522,7 +528,8 @@ by_features = nearest_mean_accuracy(train_features, features)
 print(f"nearest class mean: right for {by_pixels:.1%} in pixels, {by_features:.1%} in features")
 assert by_features > by_pixels
 
-# %% [markdown] The picture shows both spaces in the plane that separates the class means best, relative to the
+# %% [markdown]
+# The picture shows both spaces in the plane that separates the class means best, relative to the
 # scatter within the classes (linear discriminant analysis, fitted on training digits).
 
 # %%

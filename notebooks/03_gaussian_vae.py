@@ -384,7 +384,8 @@ show(
     "which misses a part of it.",
 )
 
-# %% [markdown] The gap has two causes. One encoder serves all images (inference is **amortised**), so that the best
+# %% [markdown]
+# The gap has two causes. One encoder serves all images (inference is **amortised**), so that the best
 # ellipse for a given image may be missed: the *amortisation gap* (Cremer et al., 2018). And the family of $q$ is
 # limited: its ellipses are parallel to the axes, and the true posterior need not be Gaussian at all. The Gaussian
 # with the mean and the variances of the true posterior is a member of the family, so its KL bounds what the family
@@ -448,7 +449,8 @@ show(
     "widest, a baseline narrows it, the reparameterised one is narrowest.",
 )
 
-# %% [markdown] Much of the spread of the score function (Williams, 1992) is the large constant in $g$. Subtracting a
+# %% [markdown]
+# Much of the spread of the score function (Williams, 1992) is the large constant in $g$. Subtracting a
 # baseline, here the mean of the other samples, removes it and leaves the mean of the gradient where it was. Notebook
 # 04 builds on this.
 #
@@ -487,7 +489,8 @@ vae = GaussianVAE(latent_dim, hidden_dim=400)
 history = train("vae20", vae, epochs={"mnist": 11, "bundled": 200}[digits.source])
 print(history.table() if len(history) < 20 else history)
 
-# %% [markdown] The test ELBO uses all test digits. The importance-weighted bound of section 12 is tighter but costs
+# %% [markdown]
+# The test ELBO uses all test digits. The importance-weighted bound of section 12 is tighter but costs
 # 1,000 samples an image, so we compute it on 150 digits spread over the test set and add to the ELBO of all digits
 # the mean gain on these: the gain varies much less between images than the bound itself. Both are for one fixed
 # binarisation of the test set.
@@ -507,7 +510,8 @@ assert ours.mean() > lowest[0] and tight > lowest[1], "below the expected nats"
 assert ours.mean() > plane.mean(), "more dimensions help"
 assert gain.std() < ours.std() / 3, "the gain varies less than the ELBO"
 
-# %% [markdown] The classifier of notebook 02 was confident about digits whose pixels had been shuffled. A model of
+# %% [markdown]
+# The classifier of notebook 02 was confident about digits whose pixels had been shuffled. A model of
 # $p(x)$ can be asked how probable they are: the next cell shuffles the pixels of the binary test digits.
 
 # %%
@@ -560,7 +564,8 @@ show(
     alt="Ten binary digits, the decoder's smooth mean for each, and a binary draw from it.",
 )
 
-# %% [markdown] **Samples.** Draw $z$ from the prior, then $x$ from $p_\theta(x \mid z)$. Many papers show the means
+# %% [markdown]
+# **Samples.** Draw $z$ from the prior, then $x$ from $p_\theta(x \mid z)$. Many papers show the means
 # in the upper rows and call them samples; what the model says are the draws in the lower rows, with their independent
 # noise in each pixel.
 
@@ -573,7 +578,8 @@ show(
     alt="Twenty generated digits as decoder means, and below them binary samples from these.",
 )
 
-# %% [markdown] **Interpolation.** The straight line between the codes of two digits, decoded. The shapes change
+# %% [markdown]
+# **Interpolation.** The straight line between the codes of two digits, decoded. The shapes change
 # gradually; where a line passes between two classes, the strokes may turn faint: the decoder spreads its probability
 # over both.
 
@@ -655,7 +661,8 @@ axes[0].legend()
 figure.suptitle("More samples, a tighter bound", fontweight="bold")
 show(figure, alt="The bound rises with K, in two dimensions toward the exact value.")
 
-# %% [markdown] The first samples gain most. The rest of the gap closes slowly, even in two dimensions: where $q$
+# %% [markdown]
+# The first samples gain most. The rest of the gap closes slowly, even in two dimensions: where $q$
 # misses a part of the true posterior, as in the pictures of section 8, its samples seldom fall there. In twenty
 # dimensions the exact value is unknown, and a curve that still rises at $K = 1000$ says that the bound is not tight
 # yet.
@@ -720,7 +727,8 @@ tolerance = {"mnist": 0.1, "bundled": 0.3}[digits.source]
 assert abs(s / rms - 1) < tolerance, "s is near the root mean square error"
 assert density > 0, "a log-density, unlike a log-probability, can be positive"
 
-# %% [markdown] The learned $s$ is near the error of the reconstructions: maximum likelihood sets a variance to the
+# %% [markdown]
+# The learned $s$ is near the error of the reconstructions: maximum likelihood sets a variance to the
 # mean square error. For a fixed $s$, maximising the ELBO minimises half the squared error plus $s^2$ times the KL:
 # programs that use the squared error with $s = 1$ weigh the KL far more than the data would (section 15).
 
@@ -819,7 +827,8 @@ assert results[30][0] < 0.5 and results[30][2] == 0, "the code is not used: coll
 assert results[1][1] > max(results[0.1][1], results[30][1]), "beta = 1 has the best ELBO"
 assert results[0.1][0] > results[1][0], "a cheap code has a higher rate"
 
-# %% [markdown] With $\beta = 0.1$ the rate is highest, but the distribution of the codes no longer matches the prior,
+# %% [markdown]
+# With $\beta = 0.1$ the rate is highest, but the distribution of the codes no longer matches the prior,
 # and samples are broken. With $\beta = 30$ the decoder knows one image only, the mean digit: its ELBO is that of
 # independent pixels, about $-206$ nats on MNIST, the first row of the course's scoreboard. To see a collapse coming,
 # watch the rate, not the loss.
