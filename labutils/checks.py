@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from labutils.objectives import kl_diagonal_gaussian
+from labutils.objectives import kl_bernoulli, kl_diagonal_gaussian
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,25 @@ def _importance_bound(log_weight):
     return log_weight.logsumexp(0) - math.log(len(log_weight))
 
 
+def _leave_one_out_gradient(g, z, logits):
+    baseline = (g.sum(0) - g) / (len(g) - 1)
+    return ((g - baseline)[..., None] * (z - logits.sigmoid())).mean(0)
+
+
+def _relaxed_bits(logits, u, temperature):
+    return ((logits + u.logit()) / temperature).sigmoid()
+
+
+def _hard_elbo(relaxed, kl, x, W, b):
+    return _pixels((relaxed > 0.5).float(), x, W, b).mean(0) - kl
+
+
+def _pixels(z, x, W, b):
+    """log p(x given z) of a linear decoder: (samples, batch)."""
+    logits = z @ W.T + b
+    return (x * logits - F.softplus(logits)).sum(-1)
+
+
 def _normal(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
 
@@ -135,6 +154,9 @@ _LAYERS = (_normal(3, 6), _normal(5, 6), _normal(5), _normal(4, 5), _normal(4))
 _MASK = torch.tensor([[1.0, 0, 1, 1, 0], [0.0, 1, 1, 0, 1], [1.0, 1, 0, 1, 1]])
 _LOGITS = torch.cat([_normal(3, 4), torch.tensor([[200.0, 0, -200, 100]] * 2)])
 _LABELS = torch.tensor([2, 0, 1, 2, 0])
+_BITS = (_normal(3, 4, 5) > 0).float()
+_NOISE = torch.linspace(0.03, 0.97, 12).view(4, 3)
+_DECODER = ((_normal(4, 6) > 0).float(), _normal(6, 5), _normal(6))
 _LOG_WEIGHT = 3 * _normal(7, 3) - 130
 
 EXERCISES = {
@@ -330,6 +352,149 @@ EXERCISES = {
             ),
             (
                 lambda w: (w.logsumexp(0) - math.log(len(w))).mean(),
+                "Return one number for each example.",
+            ),
+        ),
+    ),
+    "kl_bits": Exercise(
+        kl_bernoulli,
+        (torch.cat([_normal(3, 4), torch.tensor([[150.0, -150, 0, 40]])]),),
+        (
+            (
+                lambda a: kl_bernoulli(a) - math.log(2) * a.shape[-1],
+                "log 2 is missing, once for each bit: p log p + (1 - p) log(1 - p) is minus the "
+                "entropy, and the prior adds log 2.",
+            ),
+            (
+                lambda a: kl_bernoulli(a) - math.log(2),
+                "log 2 is added once. It belongs to every bit: add it before the sum.",
+            ),
+            (
+                lambda a: (
+                    a.sigmoid() * a.sigmoid().log()
+                    + (1 - a.sigmoid()) * (1 - a.sigmoid()).log()
+                    + math.log(2)
+                ).sum(-1),
+                "0 log 0 gives nan where a bit is certain. Take both logarithms from the logit: "
+                "log p is F.logsigmoid(a), and log(1 - p) is F.logsigmoid(-a).",
+            ),
+            (lambda a: -kl_bernoulli(a), "The sign is flipped: a KL is never negative."),
+            (
+                lambda a: 2 * math.log(2) * a.shape[-1] - kl_bernoulli(a),
+                "The entropy has the wrong sign: the KL is log 2 minus the entropy of the bit.",
+            ),
+            (
+                lambda a: kl_bernoulli(a) / a.shape[-1],
+                "You average over the bits. Their KL terms add up: take the sum.",
+            ),
+            (lambda a: kl_bernoulli(a).mean(), "Return one number for each example."),
+            (
+                lambda a: (a.sigmoid() * (F.logsigmoid(a) + math.log(2))).sum(-1),
+                "Only the term of the bit being 1 is there. Add the one of its being 0.",
+            ),
+        ),
+    ),
+    "leave_one_out_gradient": Exercise(
+        _leave_one_out_gradient,
+        (_normal(3, 4) - 90, _BITS, _normal(4, 5)),
+        (
+            (
+                lambda g, z, a: -_leave_one_out_gradient(g, z, a),
+                "The sign is flipped. The score is z - sigmoid(logits), and it is multiplied by "
+                "g - baseline: a code better than the others becomes more probable.",
+            ),
+            (
+                lambda g, z, a: ((g - g.mean(0))[..., None] * (z - a.sigmoid())).mean(0),
+                "The baseline depends on its own sample, so that the estimate is biased: it comes "
+                "out too small. Leave that sample out of the mean.",
+            ),
+            (
+                lambda g, z, a: (g[..., None] * (z - a.sigmoid())).mean(0),
+                "There is no baseline: right on average, but far too noisy.",
+            ),
+            (
+                lambda g, z, a: _leave_one_out_gradient(g, z, a) * len(g),
+                "You sum over the samples. Take their mean.",
+            ),
+            (
+                lambda g, z, a: ((g - (g.sum(0) - g) / (len(g) - 1))[..., None] * (z - a)).mean(0),
+                "The score of a bit is z minus its probability: take the sigmoid of the logit.",
+            ),
+            (
+                lambda g, z, a: ((g - (g.sum(0) - g) / (len(g) - 1))[..., None] * z).mean(0),
+                "The score is missing its second half: z - sigmoid(logits).",
+            ),
+        ),
+    ),
+    "relaxed_bits": Exercise(
+        _relaxed_bits,
+        (_normal(4, 3), _NOISE, 0.4),
+        (
+            (
+                lambda a, u, t: ((a + u.logit()) * t).sigmoid(),
+                "You multiply by the temperature. Divide: a low one pushes the values to 0 and 1.",
+            ),
+            (
+                lambda a, u, t: (a + u.logit()).sigmoid() / t,
+                "You divide after the sigmoid. The temperature divides its argument.",
+            ),
+            (
+                lambda a, u, t: (a / t + u.logit()).sigmoid(),
+                "The temperature divides the sum of logit and noise, not the logit alone.",
+            ),
+            (
+                lambda a, u, t: (a + u.logit() / t).sigmoid(),
+                "The temperature divides the sum of logit and noise, not the noise alone.",
+            ),
+            (
+                lambda a, u, t: ((a + u) / t).sigmoid(),
+                "The noise must be logistic: log u - log(1 - u), not u itself.",
+            ),
+            (
+                lambda a, u, t: ((a - (-u.log()).log()) / t).sigmoid(),
+                "That is Gumbel noise, for one of many classes. For a bit it is the difference of "
+                "two, which is logistic: log u - log(1 - u).",
+            ),
+            (
+                lambda a, u, t: ((a + u.logit()) > 0).float(),
+                "These are hard bits: they have no gradient. Keep the sigmoid.",
+            ),
+            (
+                lambda a, u, t: (a + u.logit()) / t,
+                "The sigmoid is missing: a relaxed bit lies between 0 and 1.",
+            ),
+        ),
+    ),
+    "hard_elbo": Exercise(
+        _hard_elbo,
+        (
+            torch.rand(3, 4, 5, generator=torch.Generator().manual_seed(0)),
+            _normal(4).abs(),
+            *_DECODER,
+        ),
+        (
+            (
+                lambda z, kl, x, W, b: _pixels(z, x, W, b).mean(0) - kl,
+                "You score the relaxed bits. The codes of the model are 0 or 1: that is no bound.",
+            ),
+            (
+                lambda z, kl, x, W, b: _pixels((z < 0.5).float(), x, W, b).mean(0) - kl,
+                "The bits are swapped: a bit is 1 where the relaxed one is above one half.",
+            ),
+            (
+                lambda z, kl, x, W, b: _hard_elbo(z, -kl, x, W, b),
+                "The KL is added. It is subtracted: the ELBO lies below log p(x).",
+            ),
+            (
+                lambda z, kl, x, W, b: kl - _pixels((z > 0.5).float(), x, W, b).mean(0),
+                "That is the loss. The ELBO is what is maximised: flip the sign.",
+            ),
+            (
+                lambda z, kl, x, W, b: _pixels((z.mean(0) > 0.5).float(), x, W, b) - kl,
+                "You average the codes. Average the log-likelihoods: each sample is a code.",
+            ),
+            (
+                lambda z, kl, x, W, b: _hard_elbo(z, kl, x, W, b).mean(),
                 "Return one number for each example.",
             ),
         ),

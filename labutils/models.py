@@ -67,7 +67,42 @@ class GaussianVAE(nn.Module):
         return self.likelihood(self.prior.sample((n,))).sample()
 
 
+class BernoulliVAE(nn.Module):
+    """Variational autoencoder whose code z is latent_dim bits, for pixels that are 0 or 1.
+
+    One hidden layer on each side, or none with hidden_dim=None: the linear model of Yin and Zhou
+    (2019), a sigmoid belief network with one layer.
+    """
+
+    def __init__(self, latent_dim, hidden_dim):
+        super().__init__()
+        self.encoder = _mlp(PIXELS, hidden_dim, latent_dim)
+        self.decoder = _mlp(latent_dim, hidden_dim, PIXELS)
+        self.register_buffer("zeros", torch.zeros(latent_dim), persistent=False)
+
+    @property
+    def prior(self):
+        """p(z), Eq. 4.1: each bit is a fair coin; one event is a whole code."""
+        return Independent(Bernoulli(logits=self.zeros), 1)
+
+    def posterior(self, x):
+        """q(z given x), Eq. 4.2: x (batch, 784). Its log_prob refuses codes that are not bits."""
+        return Independent(Bernoulli(logits=self.encoder(x)), 1)
+
+    def likelihood(self, z):
+        """p(x given z), Eq. 3.2: z (..., latent_dim), bits or relaxed ones."""
+        return Independent(Bernoulli(logits=self.decoder(z), validate_args=False), 1)
+
+    @torch.no_grad()
+    def sample(self, n):
+        """n images (n, 784), drawn from p(x given z) with z drawn from the prior."""
+        return self.likelihood(self.prior.sample((n,))).sample()
+
+
 def _mlp(input_dim, hidden_dim, output_dim):
+    """One hidden layer, or none."""
+    if hidden_dim is None:
+        return nn.Linear(input_dim, output_dim)
     return nn.Sequential(
         nn.Linear(input_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, output_dim)
     )

@@ -4,8 +4,10 @@ import math
 
 import torch
 from torch.distributions import kl_divergence
+from torch.nn import functional as F
 
 MEMORY = 2**25  # numbers in the largest tensor that importance_bound makes: 128 MiB of float32
+MOST_BITS = 16  # that are enumerated: 65,536 codes
 
 
 def kl_diagonal_gaussian(mean, log_var):
@@ -17,17 +19,36 @@ def kl_diagonal_gaussian(mean, log_var):
     return 0.5 * (log_var.expm1() + mean**2 - log_var).sum(-1)
 
 
+def kl_bernoulli(logits, prior_logits=0.0):
+    """KL(Ber(sigmoid(logits)) || Ber(sigmoid(prior_logits))), Eq. 4.3, summed over the bits.
+
+    logits: (..., latent), prior_logits a number or a tensor. Returns (...,) in nats, never
+    negative. Raises ValueError where a logit is not finite.
+    """
+    prior_logits = torch.as_tensor(prior_logits, dtype=logits.dtype, device=logits.device)
+    for argument in (logits, prior_logits):
+        if not argument.isfinite().all():
+            wrong = argument[~argument.isfinite()][0].item()
+            raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
+    # log sigmoid never takes the logarithm of 0, and log(1 - sigmoid(a)) is log sigmoid(-a)
+    one = logits.sigmoid() * (F.logsigmoid(logits) - F.logsigmoid(prior_logits))
+    zero = (-logits).sigmoid() * (F.logsigmoid(-logits) - F.logsigmoid(-prior_logits))
+    return (one + zero).sum(-1).clamp(min=0)  # rounding can leave -1e-8
+
+
 def elbo(model, x, num_samples=1):
     """Evidence lower bound on log p(x), Eq. 3.5, the expectation by Monte Carlo (Eq. 3.8).
 
-    x: (batch, 784). Returns (batch,) in nats. The gradient reaches the encoder through the
-    reparameterised samples.
+    x: (batch, 784). Returns (batch,) in nats. Its gradient reaches the encoder through
+    reparameterised samples. Bits have none: there only the KL term's gradient does, which is
+    not that of the ELBO. Use it to score, and labutils.estimators to train.
     """
     _check_count(num_samples)
     posterior = model.posterior(x)
-    z = posterior.rsample((num_samples,))  # (samples, batch, latent)
+    draw = posterior.rsample if posterior.has_rsample else posterior.sample
+    z = draw((num_samples,))  # (samples, batch, latent)
     log_likelihood = model.likelihood(z).log_prob(x).mean(0)
-    return log_likelihood - kl_divergence(posterior, model.prior)
+    return log_likelihood - _kl(posterior, model.prior)
 
 
 @torch.no_grad()
@@ -46,6 +67,49 @@ def importance_bound(model, x, num_samples):
         log_weight = model.likelihood(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)
         total = torch.logaddexp(total, log_weight.logsumexp(0))
     return total - math.log(num_samples)
+
+
+def all_codes(latent_dim):
+    """Every code of latent_dim bits, as float32 (2 ** latent_dim, latent_dim), counting upward.
+
+    Raises ValueError for more bits than MOST_BITS.
+    """
+    if not isinstance(latent_dim, int) or not 1 <= latent_dim <= MOST_BITS:
+        raise ValueError(
+            f"From 1 to {MOST_BITS} bits can be enumerated, got {latent_dim!r}: the codes would be "
+            f"too many. Use elbo or importance_bound."
+        )
+    places = torch.arange(latent_dim - 1, -1, -1)
+    return (torch.arange(2**latent_dim)[:, None] >> places & 1).float()
+
+
+def exact_elbo(model, x):
+    """The ELBO of a BernoulliVAE with its expectation in full, Eq. 4.5, gradient included.
+
+    x: (batch, 784). Returns (batch,) in nats.
+    """
+    posterior = model.posterior(x)
+    log_likelihood, codes = _of_all_codes(model, x)
+    log_q = posterior.log_prob(codes[:, None])
+    return (log_q.exp() * log_likelihood).sum(0) - _kl(posterior, model.prior)
+
+
+def exact_log_likelihood(model, x):
+    """log p(x) of a BernoulliVAE by summing over all codes, Eq. 4.6. Returns (batch,) in nats."""
+    log_likelihood, codes = _of_all_codes(model, x)
+    return (log_likelihood + model.prior.log_prob(codes)[:, None]).logsumexp(0)
+
+
+def _kl(posterior, prior):
+    # torch's KL of two Bernoullis does not broadcast
+    return kl_divergence(posterior, prior.expand(posterior.batch_shape))
+
+
+def _of_all_codes(model, x):
+    """log p(x given z) of every code, (codes, batch), as one matrix product; and the codes."""
+    codes = all_codes(model.prior.event_shape[0]).to(x)
+    logits = model.likelihood(codes).base_dist.logits
+    return logits @ x.T - F.softplus(logits).sum(-1, keepdim=True), codes
 
 
 def _check_count(num_samples):
