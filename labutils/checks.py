@@ -154,7 +154,8 @@ _LAYERS = (_normal(3, 6), _normal(5, 6), _normal(5), _normal(4, 5), _normal(4))
 _MASK = torch.tensor([[1.0, 0, 1, 1, 0], [0.0, 1, 1, 0, 1], [1.0, 1, 0, 1, 1]])
 _LOGITS = torch.cat([_normal(3, 4), torch.tensor([[200.0, 0, -200, 100]] * 2)])
 _LABELS = torch.tensor([2, 0, 1, 2, 0])
-_BITS = (_normal(3, 4, 5) > 0).float()
+# whole numbers have no gradient: with a baseline the score may be written with or without sigmoid
+_BITS_AND_LOGITS = (_normal(3, 4, 5) > 0).long(), (3 * _normal(4, 5)).long()
 _NOISE = torch.linspace(0.03, 0.97, 12).view(4, 3)
 _DECODER = ((_normal(4, 6) > 0).float(), _normal(6, 5), _normal(6))
 _LOG_WEIGHT = 3 * _normal(7, 3) - 130
@@ -396,7 +397,7 @@ EXERCISES = {
     ),
     "leave_one_out_gradient": Exercise(
         _leave_one_out_gradient,
-        (_normal(3, 4) - 90, _BITS, _normal(4, 5)),
+        (_normal(3, 4) - 90, *_BITS_AND_LOGITS),
         (
             (
                 lambda g, z, a: -_leave_one_out_gradient(g, z, a),
@@ -417,12 +418,15 @@ EXERCISES = {
                 "You sum over the samples. Take their mean.",
             ),
             (
-                lambda g, z, a: ((g - (g.sum(0) - g) / (len(g) - 1))[..., None] * (z - a)).mean(0),
-                "The score of a bit is z minus its probability: take the sigmoid of the logit.",
+                lambda g, z, a: ((g - (g.sum(0) - g) / len(g))[..., None] * (z - a.sigmoid())).mean(
+                    0
+                ),
+                "The mean of the others divides by one less than the number of samples.",
             ),
             (
-                lambda g, z, a: ((g - (g.sum(0) - g) / (len(g) - 1))[..., None] * z).mean(0),
-                "The score is missing its second half: z - sigmoid(logits).",
+                lambda g, z, a: (g[..., None] * (z - a)).mean(0),
+                "The score of a bit is z minus its probability: take the sigmoid of the logit. And "
+                "the baseline is missing.",
             ),
         ),
     ),

@@ -17,14 +17,14 @@ from labutils.objectives import _check_count, kl_bernoulli
 
 
 def score_function(model, x, num_samples=2):
-    """Eq. 4.7, also called REINFORCE (Williams, 1992). Unbiased, and very noisy."""
+    """Eq. 4.9, also called REINFORCE (Williams, 1992). Unbiased, and very noisy."""
     posterior, z = _sampled_bits(model, x, num_samples)
     g = model.likelihood(z).log_prob(x)
     return (g + g.detach() * _score(posterior, z)).mean(0) - _kl(posterior, model)
 
 
 def leave_one_out(model, x, num_samples=2):
-    """Eq. 4.8 (Kool et al., 2019): the baseline is the mean of g over the other samples.
+    """Eq. 4.10 (Kool et al., 2019): the baseline is the mean of g over the other samples.
 
     Unbiased. Raises ValueError for fewer than two samples.
     """
@@ -38,7 +38,7 @@ def leave_one_out(model, x, num_samples=2):
 
 
 def disarm(model, x, num_samples=2):
-    """Eq. 4.9 (Dong et al., 2020): from pairs of codes that share their noise.
+    """Eq. 4.11 (Dong et al., 2020): from pairs of codes that share their noise.
 
     Unbiased. Raises ValueError for an odd number of samples.
     """
@@ -56,14 +56,14 @@ def disarm(model, x, num_samples=2):
 
 
 def straight_through(model, x, num_samples=2):
-    """Eq. 4.10 (Bengio et al., 2013): decode the bit, differentiate its probability. Biased."""
+    """Eq. 4.12 (Bengio et al., 2013): decode the bit, differentiate its probability. Biased."""
     posterior, z = _sampled_bits(model, x, num_samples)
     z = z + posterior.mean - posterior.mean.detach()
     return model.likelihood(z).log_prob(x).mean(0) - _kl(posterior, model)
 
 
 def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
-    """Eq. 4.11, for bits (Jang et al., 2017; Maddison et al., 2017): decode relaxed bits. Biased.
+    """Eq. 4.13, for bits (Jang et al., 2017; Maddison et al., 2017): decode relaxed bits. Biased.
 
     Raises ValueError unless temperature > 0.
     """

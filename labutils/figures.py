@@ -238,6 +238,36 @@ def vae_diagram():
     return figure
 
 
+def bits_diagram():
+    """A VAE whose code is bits, and the place where its gradient stops."""
+    figure = _canvas(12, 4.4)
+    axes = figure.axes[0]
+    _box(axes, 0.8, 2.7, "x", GREY, width=0.9)
+    _funnel(axes, 2.45, 2.7, "encoder", BLUE)
+    _box(axes, 4.45, 2.7, "logits ℓ(x)", BLUE, width=1.5)
+    _box(axes, 7.0, 2.7, "z = 1[u < sigmoid ℓ]", ORANGE, width=2.6)
+    _box(axes, 7.0, 1.1, "u ~ Uniform(0, 1)", GREY, width=2.2)
+    _funnel(axes, 9.5, 2.7, "decoder", GREEN, opens=True)
+    _box(axes, 11.3, 2.7, "p(x | z)", GREEN, width=1.2)
+    for start, end in (
+        ((1.25, 2.7), (1.6, 2.7)), ((3.3, 2.7), (3.7, 2.7)), ((5.2, 2.7), (5.7, 2.7)),
+        ((7.0, 1.5), (7.0, 2.3)), ((8.3, 2.7), (8.65, 2.7)), ((10.35, 2.7), (10.7, 2.7)),
+    ):  # fmt: skip
+        _arrow(axes, start, end)
+    _arrow(axes, (11.3, 3.75), (7.15, 3.75), RED)
+    axes.text(9.3, 3.9, "gradient: decoder learns", ha="center", color=RED, fontweight="bold")
+    axes.text(7.0, 3.75, "×", ha="center", va="center", fontsize=30, color=RED, fontweight="bold")
+    axes.plot((6.85, 2.45), (3.75, 3.75), ":", color=RED)
+    axes.text(4.5, 3.9, "encoder: none of it arrives", ha="center", color=RED, fontweight="bold")
+    figure.set_label(
+        "Variational autoencoder with bits: the encoder turns x into logits. Each bit is 1 where "
+        "uniform noise u is below the sigmoid of its logit. The decoder turns the bits into "
+        "p(x given z). The gradient comes back through the decoder and stops at the bits: a step "
+        "has slope zero, so that nothing arrives at the encoder."
+    )
+    return figure
+
+
 def _canvas(width, height):
     figure, axes = plt.subplots(figsize=(width, height))
     axes.set(xlim=(0, width), ylim=(0, height), aspect="equal")

@@ -17,6 +17,7 @@ DIAGRAMS = {
     "activation": figures.activation_diagram,
     "autoencoder": figures.autoencoder_diagram,
     "vae": figures.vae_diagram,
+    "bits": figures.bits_diagram,
 }
 PICTURES = {
     **DIAGRAMS,

@@ -1,0 +1,907 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 The VAE with binary latents
+#
+# If the code is made of bits, the gradient that trained notebook 03 does not exist. Here we see why, try five ways out,
+# and measure each against the exact gradient, which eight bits allow.
+#
+# **After this notebook you will be able to**
+#
+# - write a VAE whose code is bits, with its KL term in closed form;
+# - say why the reparameterisation trick fails for a bit, and compute the exact gradient by enumeration;
+# - implement and compare score-function, leave-one-out, DisARM, straight-through and Gumbel-Softmax gradients by bias,
+#   variance and cost;
+# - report a model in nats with hard bits, and tell a relaxed objective from a bound;
+# - recognise a collapse early, and read what bits mean.
+#
+# **Time needed:** about 2 hours, with four exercises. The cells run in about 75 seconds on two cores.
+
+# %%
+import math
+import time
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import torch
+from matplotlib import pyplot as plt
+from torch.distributions import Bernoulli, Independent, kl_divergence
+from torch.nn import functional as F
+
+from labutils import (
+    BernoulliVAE,
+    GaussianVAE,
+    binarize,
+    check,
+    elbo,
+    figures,
+    fit,
+    kl_bernoulli,
+    load,
+    log_likelihood,
+    seeded,
+)
+from labutils.estimators import (
+    disarm,
+    gumbel_softmax,
+    leave_one_out,
+    score_function,
+    straight_through,
+)
+from labutils.figures import digit_grid, show, use_style
+from labutils.objectives import all_codes, exact_elbo, exact_log_likelihood
+from labutils.widgets import bits
+
+use_style()
+seed = 0
+digits = load()
+print("torch ", torch.__version__)
+print("device", torch.accelerator.current_accelerator(check_available=True) or "cpu")
+print("data  ", digits)
+print("seed  ", seed)
+
+# %% [markdown]
+# ## 1 A code of bits
+#
+# The generative process first tosses $m$ fair coins. The image given the bits is as in 3.2, a product of Bernoulli
+# distributions whose logits the decoder computes. With $m$ bits there are $2^m$ codes, and the integral 3.1 becomes a
+# sum:
+#
+# $$p(z) = \prod_{j=1}^{m} \operatorname{Ber}\big(z_j;\ \tfrac{1}{2}\big) = 2^{-m}, \qquad
+#   p_\theta(x) = 2^{-m} \sum_{z \in \{0, 1\}^m} p_\theta(x \mid z) \tag{4.1}$$
+#
+# The inference network returns one logit $\ell_j(x)$ for each bit; given $x$ the bits are independent:
+#
+# $$q_\phi(z \mid x) = \prod_{j=1}^{m} \operatorname{Ber}\big(z_j;\ \operatorname{sigmoid} \ell_j(x)\big),
+#   \qquad \ell(x) = \operatorname{encoder}_\phi(x) \tag{4.2}$$
+#
+# (The handout's equation 21 writes $p(z \mid y)$ for this recognition model. It is $q$: the true posterior has no
+# reason to factorise.)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+test = digits.test
+x_test = binarize(test.images, torch.Generator().manual_seed(seed))
+torch.manual_seed(seed)
+model = BernoulliVAE(latent_dim=8, hidden_dim=200)
+x = x_test[:5]
+posterior = model.posterior(x)
+z = posterior.sample((3,))
+print("posterior of 5 images :", posterior.batch_shape, "events of shape", posterior.event_shape)
+print("3 samples of each     :", z.shape, "- values", z.unique().tolist())
+print("log p(x given z)      :", model.likelihood(z).log_prob(x).shape)
+
+# %% [markdown]
+# ## 2 The KL term
+#
+# For fair coins as the prior, the KL is $\log 2$ minus the entropy of each bit. The last form holds for any prior, whose
+# logits are $\ell^0$:
+#
+# $$\mathrm{KL}\big(q_\phi(z \mid x)\,\|\,p(z)\big)
+#   = \sum_{j=1}^{m} \Big( p_j \log \frac{p_j}{p^0_j} + (1 - p_j) \log \frac{1 - p_j}{1 - p^0_j} \Big),
+#   \qquad p_j = \operatorname{sigmoid} \ell_j,\ p^0_j = \operatorname{sigmoid} \ell^0_j \tag{4.3}$$
+#
+# A bit that is certain has $p_j = 0$ or $1$ in floating point, and $0 \log 0$ gives `nan`. Logarithms taken from the
+# logit avoid it: $\log p = \operatorname{logsigmoid}(\ell)$, $\log(1 - p) = \operatorname{logsigmoid}(-\ell)$.
+#
+# **Exercise 4.1** (difficulty 1 of 3, 6 minutes). Write 4.3 for fair coins, $p^0_j = 1/2$.
+#
+# <details><summary>Hint 1</summary>Dividing by one half inside a logarithm is adding log 2 outside.</details>
+# <details><summary>Hint 2</summary>Per bit: p (logsigmoid(l) + log 2) + (1 - p) (logsigmoid(-l) + log 2). Then sum
+# over the last axis.</details>
+
+# %%
+def kl_bits(logits):
+    """Eq. 4.3 with a prior of fair coins. logits: (batch, latent). Returns (batch,) in nats."""
+    ### BEGIN SOLUTION
+    p = logits.sigmoid()
+    one, zero = F.logsigmoid(logits) + math.log(2), F.logsigmoid(-logits) + math.log(2)
+    return (p * one + (1 - p) * zero).sum(-1)
+    ### END SOLUTION
+
+
+kl_bits = check("kl_bits", kl_bits)
+
+# %% [markdown]
+# The definition, summed over all 256 codes, gives the same number. A certain bit costs $\log 2 = 0.693$ nats, an
+# undecided one nothing: $m$ bits can carry at most $m \log 2$ nats.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+codes = all_codes(8)
+with torch.no_grad():
+    log_q = posterior.log_prob(codes[:, None])
+    counted = (log_q.exp() * (log_q - model.prior.log_prob(codes)[:, None])).sum(0)
+    assert torch.allclose(kl_bits(posterior.base_dist.logits), counted, atol=1e-5)
+print("codes :", tuple(codes.shape), "- the first is", codes[0].int().tolist())
+for logit in (0.0, 2.0, 20.0, 200.0):
+    print(f"logit {logit:5}: KL = {kl_bernoulli(torch.tensor([logit])):.4f} nats")
+
+# %% [markdown]
+# The ELBO is that of notebook 03 (3.5), and the code minimises its negative, with $L$ samples:
+#
+# $$-\mathcal{L}(x) \approx \mathrm{KL}\big(q_\phi(z \mid x)\,\|\,p(z)\big)
+#   - \frac{1}{L} \sum_{l=1}^{L} \log p_\theta(x \mid z^{(l)}), \qquad z^{(l)} \sim q_\phi(z \mid x) \tag{4.4}$$
+#
+# This is the handout's equation 22. It is a loss to minimise, though it is called $\mathcal{L}_{\text{VAE}}$ there.
+# `labutils.elbo` computes minus 4.4 for either VAE. The handout stops here: differentiating through the sampling is
+# "problematic, unfortunately".
+
+# %%
+show(figures.bits_diagram())
+
+# %% [markdown]
+# ## 3 The truth, by counting
+#
+# With eight bits nothing has to be sampled: 256 codes are decoded once, and serve all images. The expectation in the
+# ELBO is a sum over codes, and so is the likelihood:
+#
+# $$\mathcal{L}(x) = \sum_{z \in \{0, 1\}^m} q_\phi(z \mid x) \log p_\theta(x \mid z)
+#   - \mathrm{KL}\big(q_\phi(z \mid x)\,\|\,p(z)\big) \tag{4.5}$$
+#
+# $$\log p_\theta(x) = \log \sum_{z \in \{0, 1\}^m} \exp\big(\log p_\theta(x \mid z) - m \log 2\big) \tag{4.6}$$
+#
+# Both are differentiable as they stand: 4.5 gives the **exact gradient** of the ELBO, the yardstick of this notebook.
+# Here is the first model, trained with it. `fit` validates with hard bits, drawn from $q$, whatever the model is trained
+# on. The decoder starts at the mean training image; section 9 shows what happens if it does not.
+
+# %%
+def loss_of(objective):
+    def loss(model, images, labels):
+        x = binarize(images)
+        return -(objective if model.training else elbo)(model, x).mean()
+
+    return loss
+
+
+def new(kind, latent_dim, hidden_dim):
+    """A network whose decoder starts at the mean training image."""
+    torch.manual_seed(seed)
+    model = kind(latent_dim, hidden_dim)
+    mean = digits.train.images.mean(0).clamp(0.01, 0.99)
+    with torch.no_grad():
+        list(model.decoder.parameters())[-1].copy_(mean.logit())  # the offset of the last layer
+    return model
+
+
+def train(model, objective, epochs, rate, data=digits, batch_size=256, name="bits"):
+    settings = {"batch_size": batch_size, "learning_rate": rate, "seed": seed}
+    return fit(model, loss_of(objective), data, epochs=epochs, name=name, **settings)
+
+
+# %%
+few_epochs = {"mnist": 3, "bundled": 60}[digits.source]
+model = new(BernoulliVAE, 8, 200)
+history = train(model, exact_elbo, few_epochs, rate=8e-3)
+histories = {"exact gradient": history}
+history
+
+# %%
+with torch.no_grad(), seeded(seed):
+    bound, sampled = exact_elbo(model, x_test), elbo(model, x_test)
+    exact8 = exact_log_likelihood(model, x_test)
+print(f"ELBO with 1 sample {sampled.mean():.2f}, exact {bound.mean():.2f} nats")
+print(f"log p(x), exact    {exact8.mean():.2f} nats, on all {len(x_test):,} test digits")
+error = (sampled - bound).std() / math.sqrt(len(x_test))
+assert abs(sampled.mean() - bound.mean()) < 5 * error, "sampling estimates the exact ELBO"
+assert (bound <= exact8 + 1e-3).all(), "the ELBO lies below log p(x), for every digit"
+
+# %% [markdown]
+# The **rate** $R$, the mean KL, is what the code costs. Part of it is wasted if the codes in use, averaged over the
+# images into $q(z)$, are not the fair coins of the prior; the rest is the **information** $I$ that the code carries
+# about which image it came from:
+#
+# $$R = I + \mathrm{KL}\big(q(z)\,\|\,p(z)\big), \qquad q(z) = \frac{1}{N} \sum_{i=1}^{N} q_\phi(z \mid x_i),
+#   \qquad 0 \le I \le R \le m \log 2 \tag{4.7}$$
+#
+# For eight bits this, too, is a sum over 256 codes.
+
+# %%
+def rate_and_information(model, x):
+    """Eq. 4.7: R and I in nats, for the images x. Exact, by enumeration."""
+    codes = all_codes(model.prior.event_shape[0])
+    log_prior = model.prior.log_prob(codes)
+    with torch.no_grad():
+        log_q = model.posterior(x).log_prob(codes[:, None])
+        rate = (log_q.exp() * (log_q - log_prior[:, None])).sum(0).mean()
+        log_average = log_q.logsumexp(1) - math.log(len(x))
+        wasted = (log_average.exp() * (log_average - log_prior)).sum()
+    return rate.item(), (rate - wasted).item()
+
+
+rate, information = rate_and_information(model, x_test)
+print(f"rate {rate:.2f} nats of at most {8 * math.log(2):.2f}, information {information:.2f}")
+assert 0 < information < rate < 8 * math.log(2)
+
+# %% [markdown]
+# ## 4 One bit, and why the trick of notebook 03 fails
+#
+# Write a bit as a function of noise that does not depend on $\phi$, as 3.9 did for a Gaussian:
+# $z = \mathbb{1}[u < \operatorname{sigmoid} \ell]$ with $u$ uniform on $[0, 1]$. For a fixed $u$ this is a **step** in
+# $\ell$: its slope is zero wherever it has one, and autograd returns zero or refuses. The average over $u$ is
+# smooth all the same. For one bit and any function $g$ of it:
+#
+# $$\frac{d}{d \ell}\, \mathbb{E}\big[g(z)\big]
+#   = \operatorname{sigmoid}(\ell)\, \operatorname{sigmoid}(-\ell)\, \big(g(1) - g(0)\big) \tag{4.8}$$
+#
+# The gradient of the average is not the average of the gradients: exchanging the two is not allowed across a jump.
+#
+# **Predict, then run.** What is the mean slope over a thousand steps? And the slope of their mean?
+
+# %%
+g = torch.tensor([-92.0, -90.0])  # log p(x given z) for z = 0 and z = 1
+grid = torch.linspace(-5, 5, 1001)
+with seeded(seed):
+    u = torch.rand(1000, 1)
+steps = g[(u < grid.sigmoid()).long()]  # one row for each u: a function of the logit
+average = steps.mean(0)
+slope_of_average = (average[600] - average[400]) / (grid[600] - grid[400])
+p = grid[[400, 600]].sigmoid()
+exact = (g[1] - g[0]) * (p[1] - p[0]) / (grid[600] - grid[400])
+flat = (steps.diff(dim=1) == 0).float().mean()
+print(f"mean slope where there is one: 0 ({flat:.2%} of all intervals are flat)")
+print(f"slope of the mean: {slope_of_average:.3f}, by 4.8: {exact:.3f}")
+assert flat > 0.99 and abs(slope_of_average - exact) < 0.1
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
+for row, colour in zip(steps[:3], (figures.BLUE, figures.ORANGE, figures.GREEN), strict=True):
+    axes[0].plot(grid, row, color=colour)
+axes[0].set(title="Three draws of u: slope 0", xlabel="logit ℓ", ylabel="g(z) (nats)")
+axes[1].plot(grid, average, label="mean of 1,000 steps")
+axes[1].plot(grid, g[0] + (g[1] - g[0]) * grid.sigmoid(), "--", label="E[g(z)]")
+axes[1].set(title="Their mean: a slope everywhere", xlabel="logit ℓ")
+axes[1].legend()
+show(
+    figure,
+    alt="Left: three functions of the logit that jump from -92 to -90, each at another place, and "
+    "are flat elsewhere. Right: the mean of a thousand such steps is a smooth sigmoid.",
+)
+
+# %% [markdown]
+# ## 5 Five ways out
+#
+# Write $g(z) = \log p_\theta(x \mid z)$; the KL term is differentiated exactly throughout. Each estimator in
+# `labutils/estimators.py` is called as `estimator(model, x, num_samples=2)`: its value estimates the ELBO, its gradient
+# the gradient of the ELBO, so that one is swapped for another in one word.
+#
+# **Score function** (Williams, 1992). As in 3.10, only the density is differentiated; for bits the score is
+# $\nabla_\ell \log q(z) = z - \operatorname{sigmoid} \ell$:
+#
+# $$\nabla_\ell\, \mathbb{E}_q[g(z)] = \mathbb{E}_q\big[g(z)\, (z - \operatorname{sigmoid} \ell)\big] \tag{4.9}$$
+#
+# **Leave-one-out baseline** (Mnih and Rezende, 2016; Kool et al., 2019). A baseline $b$ takes the large constant out of
+# $g$. It leaves the mean where it is if it does not depend on the sample it is subtracted for, since
+# $\mathbb{E}_q[b\,(z - \operatorname{sigmoid} \ell)] = 0$ then. The mean of the *other* samples is free:
+#
+# $$\frac{1}{L} \sum_{l=1}^{L} \Big( g(z^{(l)}) - \frac{1}{L - 1} \sum_{k \ne l} g(z^{(k)}) \Big)
+#   \big(z^{(l)} - \operatorname{sigmoid} \ell\big) \tag{4.10}$$
+#
+# **Exercise 4.2** (difficulty 2 of 3, 8 minutes). Write 4.10.
+#
+# <details><summary>Hint 1</summary>The sum over the others is the sum over all, minus one's own.</details>
+# <details><summary>Hint 2</summary><code>(g - baseline)[..., None]</code> multiplies each code's score; then the mean
+# over the first axis.</details>
+
+# %%
+def leave_one_out_gradient(g, z, logits):
+    """Eq. 4.10. g: (L, batch), z: (L, batch, latent), logits: (batch, latent), as is the result."""
+    ### BEGIN SOLUTION
+    baseline = (g.sum(0) - g) / (len(g) - 1)
+    return ((g - baseline)[..., None] * (z - logits.sigmoid())).mean(0)
+    ### END SOLUTION
+
+
+leave_one_out_gradient = check("leave_one_out_gradient", leave_one_out_gradient)
+
+# %% [markdown]
+# **DisARM** (Dong et al., 2020; after ARM by Yin and Zhou, 2019). Two codes share their noise, one mirrored:
+# $z = \mathbb{1}[u < \operatorname{sigmoid} \ell]$ and $\tilde z = \mathbb{1}[1 - u < \operatorname{sigmoid} \ell]$.
+# Where a bit comes out equal in both, it learns nothing from this pair; where it differs, the difference of $g$ is
+# informative:
+#
+# $$\tfrac{1}{2} \big(g(z) - g(\tilde z)\big)\, (z_j - \tilde z_j)\, \operatorname{sigmoid}(|\ell_j|) \tag{4.11}$$
+#
+# These three are **unbiased**: right on average. The other two differentiate $g$ itself, through the decoder, and are
+# **biased**: they answer a slightly different question.
+#
+# **Straight-through** (Bengio et al., 2013). Decode the bit; for the gradient, pretend that it was its probability:
+#
+# $$\nabla_z\, g(z) \odot \nabla_\ell \operatorname{sigmoid} \ell, \qquad z \sim q_\phi(z \mid x) \tag{4.12}$$
+#
+# **Gumbel-Softmax**, for bits also called binary Concrete (Jang et al., 2017; Maddison et al., 2017). Replace the step
+# by a sigmoid with temperature $\tau$, and let the gradient through:
+#
+# $$\tilde z = \operatorname{sigmoid} \frac{\ell + \log u - \log (1 - u)}{\tau}, \qquad u \sim \mathcal{U}(0, 1) \tag{4.13}$$
+#
+# **Exercise 4.3** (difficulty 1 of 3, 5 minutes). Write 4.13.
+#
+# <details><summary>Hint 1</summary>The logit of u, <code>u.logit()</code>, is log u - log(1 - u).</details>
+# <details><summary>Hint 2</summary>The temperature divides the sum of both logits, inside the sigmoid.</details>
+
+# %%
+def relaxed_bits(logits, u, temperature):
+    """Eq. 4.13. logits, u and the result: (batch, latent)."""
+    ### BEGIN SOLUTION
+    return ((logits + u.logit()) / temperature).sigmoid()
+    ### END SOLUTION
+
+
+relaxed_bits = check("relaxed_bits", relaxed_bits)
+
+# %% [markdown]
+# A relaxed bit lies above one half exactly when $u > \operatorname{sigmoid}(-\ell)$, which has probability
+# $\operatorname{sigmoid} \ell$, at any temperature. So rounding gives a proper sample of the bit. A low temperature
+# pushes the values to 0 and 1; a high one lets them float between, where the model has no codes.
+
+# %%
+with seeded(seed):
+    u = torch.rand(20_000, 1)
+figure, axes = plt.subplots(1, 3, figsize=(11.5, 3.3), sharey=True)
+for axis, temperature in zip(axes, (0.1, 0.5, 2.0), strict=True):
+    z = relaxed_bits(torch.tensor([1.0]), u, temperature)
+    axis.hist(z.flatten().tolist(), bins=40, range=(0, 1), density=True)
+    axis.set(title=f"τ = {temperature}", xlabel="relaxed bit")
+    share = (z > 0.5).float().mean()
+    assert abs(share - torch.tensor(1.0).sigmoid()) < 5 * 0.5 / math.sqrt(len(z)), "rounds to q"
+axes[0].set(ylabel="density", yscale="log")
+show(
+    figure,
+    alt="Histograms of relaxed bits with logit 1. At temperature 0.1 nearly all lie at 0 or 1, at "
+    "0.5 they pile up at both ends, at 2 they form one hump in between.",
+)
+
+# %% [markdown]
+# **Exercise 4.4** (difficulty 2 of 3, 7 minutes). A model was trained with relaxed bits. Compute its ELBO honestly, with
+# hard bits, for a linear decoder with weights $W$ and offsets $b$, from relaxed samples and the KL of each image.
+#
+# <details><summary>Hint 1</summary>Round the samples first. Then <code>logits = z @ W.T + b</code>.</details>
+# <details><summary>Hint 2</summary>The log-likelihood of 0/1 pixels is the sum over pixels of
+# <code>x * logits - F.softplus(logits)</code>; take its mean over the samples and subtract the KL.</details>
+
+# %%
+def hard_elbo(relaxed, kl, x, W, b):
+    """relaxed: (L, batch, latent), kl: (batch,), x: (batch, pixels). Returns (batch,) in nats."""
+    ### BEGIN SOLUTION
+    logits = (relaxed > 0.5).float() @ W.T + b
+    return (x * logits - F.softplus(logits)).sum(-1).mean(0) - kl
+    ### END SOLUTION
+
+
+hard_elbo = check("hard_elbo", hard_elbo)
+
+# %% [markdown]
+# ## 6 Each estimator against the truth
+#
+# The error of an estimator $\hat\nabla$ has two parts, and averaging over a batch of images removes one of them only:
+#
+# $$\mathbb{E}\,\big\|\hat\nabla - \nabla\big\|^2
+#   = \underbrace{\big\|\mathbb{E}\,\hat\nabla - \nabla\big\|^2}_{\text{bias}^2}
+#   + \underbrace{\operatorname{tr} \operatorname{Cov} \hat\nabla}_{\text{variance}} \tag{4.14}$$
+#
+# We measure the gradient with respect to the logits of a few images, many draws each, beside the exact one by 4.5. To do
+# so for all draws at once, a stand-in takes the place of the model: its "encoder" is a table of logits.
+
+# %%
+def gradients(estimator, model, x, draws):
+    """Draws of the gradient with respect to the logits of x: (draws, images, bits)."""
+    logits = model.encoder(x).detach().repeat(draws, 1).requires_grad_()
+    stand_in = SimpleNamespace(
+        prior=model.prior,
+        posterior=lambda _: Independent(Bernoulli(logits=logits), 1),
+        likelihood=model.likelihood,
+    )
+    value = estimator(stand_in, x.repeat(draws, 1)).sum()
+    return torch.autograd.grad(value, logits)[0].view(draws, *x.shape[:1], -1)
+
+
+def measure(estimator, model, x, draws=1000):
+    """Bias, its standard error, and spread, relative to the exact gradient; the largest z-score."""
+    exact = gradients(exact_elbo, model, x, 1)[0]
+    with seeded(seed):
+        drawn = gradients(estimator, model, x, draws)
+    difference, error = drawn.mean(0) - exact, drawn.std(0) / math.sqrt(draws)
+    floor, spread = error.norm(), drawn.std(0).norm()
+    bias = (difference.norm() ** 2 - floor**2).clamp(min=0).sqrt()
+    score = (difference / error.clamp(min=1e-4)).abs().max()
+    return [(number / exact.norm()).item() for number in (bias, floor, spread)] + [score.item()]
+
+
+# %% [markdown]
+# Gradients change as the model learns. *Early* is a model after one epoch on 10,000 digits (or all, if there are
+# fewer), *late* is the one trained above. **Predict, then run.** Which estimator has the least variance? Which of the
+# biased ones is closer?
+
+# %%
+small = replace(digits, train=digits.train[:10_000], validation=digits.validation[:1_000])
+early = new(BernoulliVAE, 8, 200)
+train(early, exact_elbo, {"mnist": 1, "bundled": 6}[digits.source], rate=2e-3, data=small)
+stages = {"early": early, "late": model}
+estimators = {
+    "score function": score_function,
+    "leave-one-out": leave_one_out,
+    "DisARM": disarm,
+    "straight-through": straight_through,
+    "Gumbel-Softmax": gumbel_softmax,
+}
+some = x_test[:: len(x_test) // 8][:8]
+measured = {
+    (name, stage): measure(estimator, one, some)
+    for name, estimator in estimators.items()
+    for stage, one in stages.items()
+}
+
+# %%
+def milliseconds(estimator):
+    """One gradient of a batch of 128, the fastest of five."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        estimator(model, x_test[:128]).mean().backward()
+        times.append(1000 * (time.perf_counter() - start))
+    model.zero_grad()
+    return min(times)
+
+
+print("relative to the exact gradient:    early                    late")
+print("estimator           bias            spread   bias            spread   ms   largest z")
+for name, estimator in estimators.items():
+    row = [f"{name:17}"]
+    for stage in stages:
+        bias, floor, spread, _ = measured[name, stage]
+        row.append(f"{bias:6.2f} ± {floor:4.2f} {spread:8.2f} ")
+    worst = max(measured[name, stage][3] for stage in stages)
+    print(*row, f"{milliseconds(estimator):5.1f} {worst:8.1f}")
+
+# %%
+unbiased = ("score function", "leave-one-out", "DisARM")
+for (name, stage), (bias, floor, spread, z) in measured.items():
+    if name in unbiased:
+        assert z < 5, f"{name} is unbiased, {stage}"
+    else:
+        assert z > 8, f"{name} is biased, {stage}"
+for stage in stages:
+    spreads = [measured[name, stage][2] for name in unbiased]
+    assert spreads[2] < spreads[1] < spreads[0], "DisARM varies least of the unbiased ones"
+
+# %% [markdown]
+# The last column is the largest deviation from the exact gradient among the 64 logits and both stages, in standard
+# errors. For an unbiased estimator it exceeds 5 in fewer than one run in ten thousand (64 × 2 normal deviations). The
+# biased ones fail that test by far: with enough draws their bias shows. A single bit learns from
+# a batch of 128 images at once, which divides the spread by $\sqrt{128} \approx 11$ and leaves the bias.
+
+# %%
+colours = dict(zip(estimators, ("black", figures.ORANGE, figures.BLUE, figures.RED, figures.GREEN),
+                   strict=True))  # fmt: skip
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
+for axis, stage in zip(axes, stages, strict=True):
+    for height, name in enumerate(estimators):
+        bias, floor, spread, _ = measured[name, stage]
+        style = {"color": colours[name], "markersize": 10}
+        axis.plot(spread, height, "o", **style)
+        axis.plot(max(bias, floor), height, "^" if bias > 3 * floor else "<", **style)
+    axis.axvline(1, color="0.8", zorder=0)
+    axis.set(xscale="log", title=f"{stage.capitalize()} in training")
+    axis.set(xlabel="relative to the exact gradient")
+axes[0].set(yticks=range(len(estimators)), yticklabels=estimators)
+axes[0].plot([], [], "o", color="0.4", label="spread of one draw")
+axes[0].plot([], [], "^", color="0.4", label="bias")
+axes[0].plot([], [], "<", color="0.4", label="no bias found: at most about this")
+figure.legend(loc="outside lower center", ncols=3)
+show(
+    figure,
+    alt="Spread and bias of five estimators on a logarithmic axis, early and late in training. The "
+    "score function has the largest spread, then leave-one-out, then DisARM, all without bias. "
+    "Straight-through and Gumbel-Softmax have the smallest spread, and a bias.",
+)
+
+# %% [markdown]
+# **Temperature** trades one for the other. **Predict, then run.** Which way do bias and spread of Gumbel-Softmax go as
+# $\tau$ falls?
+
+# %%
+temperatures = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5)
+sweep = {
+    stage: torch.tensor([
+        measure(partial(gumbel_softmax, temperature=t), one, some)[:3] for t in temperatures
+    ])
+    for stage, one in stages.items()
+}
+figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
+for axis, stage in zip(axes, stages, strict=True):
+    axis.loglog(temperatures, sweep[stage][:, 0], "^-", color=figures.RED, label="bias")
+    axis.loglog(temperatures, sweep[stage][:, 2], "o-", color=figures.BLUE, label="spread")
+    axis.set(title=f"{stage.capitalize()} in training", xlabel="temperature τ")
+axes[0].set(ylabel="relative to the exact gradient")
+axes[1].legend()
+show(
+    figure,
+    alt="Bias and spread of Gumbel-Softmax against the temperature, early and late. The spread "
+    "falls as the temperature rises, the bias grows.",
+)
+for numbers in sweep.values():
+    assert numbers[0, 2] > numbers[-1, 2], "a low temperature has the larger spread"
+
+# %% [markdown]
+# ## 7 Training 8 bits, same budget for all
+#
+# The estimators now train the same network on all training digits, with two decoded codes an image and step, and
+# as many epochs as the exact gradient had. The validation curves are ELBOs with **hard bits**, for all of them.
+#
+# **Predict, then run.** Does a lower variance, or a lower bias, win?
+
+# %%
+models = {"exact gradient": model}
+for name, estimator in estimators.items():
+    if name != "leave-one-out":  # it comes close to DisARM
+        models[name] = new(BernoulliVAE, 8, 200)
+        histories[name] = train(models[name], estimator, few_epochs, rate=8e-3)
+
+# %%
+print("8 bits                ELBO    log p(x)   information   seconds   (test, exact)")
+results = {}
+for name, one in models.items():
+    with torch.no_grad():
+        rate, told = rate_and_information(one, x_test)
+        results[name] = [exact_elbo(one, x_test).mean(), exact_log_likelihood(one, x_test).mean()]
+    seconds = sum(histories[name].seconds)
+    print(f"{name:17} {results[name][0]:8.2f} {results[name][1]:11.2f} {told:13.2f} {seconds:9.0f}")
+
+best = results["exact gradient"][0]
+for name, (bound, log_p) in results.items():
+    assert bound < log_p, "the ELBO with hard bits is a bound, whatever the model was trained on"
+    assert name == "exact gradient" or bound < best + 1, "no estimate beats the exact gradient"
+assert results["score function"][0] < results["DisARM"][0], "less variance, more nats"
+
+# %%
+figure, axes = plt.subplots(figsize=(8.5, 4.2))
+colours["exact gradient"] = figures.GREY
+epochs = range(1, few_epochs + 1)
+for name, history in histories.items():
+    axes.plot(epochs, [-v for v in history.validation], "o-", color=colours[name], label=name,
+              markersize=5)  # fmt: skip
+axes.set(xlabel="epoch", ylabel="ELBO (nats per digit)", title="Hard bits, validation digits")
+axes.xaxis.get_major_locator().set_params(integer=True)
+axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+show(
+    figure,
+    alt="ELBO with hard bits against the epoch for five ways to train. The exact gradient is on "
+    "top, the score function lowest.",
+)
+
+# %% [markdown]
+# **A relaxed objective is not a bound.** What Gumbel-Softmax maximised is the value that its own relaxed bits
+# give. A relaxed bit holds a real number, which tells the decoder more than 0 or 1 does, while the KL still charges for
+# bits only. **Predict, then run.** Can that value exceed the exact log-likelihood of the same model?
+
+# %%
+one = models["Gumbel-Softmax"]
+hard, exact = results["Gumbel-Softmax"]
+print(f"ELBO with hard bits {hard:8.2f}\nlog p(x), exact     {exact:8.2f}")
+relaxed = {}
+for temperature in (0.1, 0.5, 1.0, 2.0):
+    with torch.no_grad(), seeded(seed):
+        relaxed[temperature] = gumbel_softmax(one, x_test, temperature=temperature).mean()
+    print(f"relaxed, τ = {temperature:3}    {relaxed[temperature]:8.2f}")
+assert relaxed[0.5] > hard, "the relaxed value flatters the model"
+assert max(relaxed.values()) > exact, "and can lie above log p(x): it is no bound"
+
+# %% [markdown]
+# It can. A relaxed number in a table of ELBOs is the mistake to look for. From here on every ELBO is one with hard bits.
+
+# %% [markdown]
+# ## 8 Two hundred bits
+#
+# $2^{200}$ codes cannot be counted. What remains is the ELBO and the importance-weighted bound 3.11, which needs nothing
+# but samples of $q$ and serves both VAEs. First the **linear** model of the literature, 784-200-784 without hidden
+# layers, with three estimators and the same few epochs. Gumbel-Softmax and straight-through decode one code an image
+# here, DisARM its pair.
+
+# %%
+linear_epochs = {"mnist": 3, "bundled": 40}[digits.source]
+contenders = {
+    "Gumbel-Softmax": partial(gumbel_softmax, num_samples=1),
+    "straight-through": partial(straight_through, num_samples=1),
+    "DisARM": disarm,
+}
+linear, linear_histories = {}, {}
+for name, estimator in contenders.items():
+    linear[name] = new(BernoulliVAE, 200, None)
+    linear_histories[name] = train(linear[name], estimator, linear_epochs, rate=1e-2)
+
+# %%
+figure, axes = plt.subplots(figsize=(8.5, 4.2))
+epochs = range(1, linear_epochs + 1)
+for name, history in linear_histories.items():
+    line = {"color": colours[name], "markersize": 5}
+    axes.plot(epochs, [-v for v in history.validation], "o-", label=f"{name}: hard bits", **line)
+history = linear_histories["Gumbel-Softmax"]
+axes.plot(epochs, [-v for v in history.train], "o:", color=figures.GREEN, markersize=5,
+          label="Gumbel-Softmax: its own\nrelaxed objective (training)")  # fmt: skip
+axes.set(xlabel="epoch", ylabel="nats per digit", title="Linear model with 200 bits")
+axes.xaxis.get_major_locator().set_params(integer=True)
+axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+show(
+    figure,
+    alt="Validation ELBO with hard bits of three linear models with 200 bits, and the relaxed "
+    "objective of Gumbel-Softmax, which lies far above its ELBO.",
+)
+
+# %% [markdown]
+# The dotted line is what one would report without a second thought. The solid line of the same colour is the
+# ELBO of the same model. Now a model with one hidden layer on each side, trained longer with Gumbel-Softmax.
+
+# %%
+epochs = {"mnist": 5, "bundled": 80}[digits.source]
+deep = new(BernoulliVAE, 200, 400)
+history = train(deep, contenders["Gumbel-Softmax"], epochs, rate=5e-3, batch_size=128)
+print(history.table() if len(history) < 20 else history)
+
+# %% [markdown]
+# As in notebook 03, the ELBO uses all test digits, and the $K = 1000$ bound adds the mean gain on some 100 of them.
+
+# %%
+def two_bounds(model, count=100):
+    """The ELBO of each test digit, and the mean gain of the K = 1000 bound with its error."""
+    some = x_test[:: max(1, len(x_test) // count)]
+    with torch.no_grad(), seeded(seed):
+        bound = elbo(model, x_test)
+        gain = log_likelihood(model, some, 1000) - elbo(model, some, 10)
+    return bound, gain.mean().item(), gain.std().item() / math.sqrt(len(gain))
+
+
+trained = {"hidden layers, Gumbel-Softmax": deep}
+trained |= {f"linear, {name}": one for name, one in linear.items()}
+scores = {name: two_bounds(one) for name, one in trained.items()}
+print("200 bits, test                    ELBO   K = 1000 bound")
+for name, (bound, gain, error) in scores.items():
+    print(f"{name:30} {bound.mean():7.2f} {bound.mean() + gain:9.2f} ± {error:.2f}")
+
+# %%
+bound, gain, error = scores["hidden layers, Gumbel-Softmax"]
+lowest = {"mnist": (-130, -113), "bundled": (-400, -400)}[digits.source]
+assert bound.mean() > lowest[0] and bound.mean() + gain > lowest[1], "below the expected nats"
+assert all(gain > 0 for _, gain, _ in scores.values()), "the bound with K = 1000 is tighter"
+ends = {name: scores[f"linear, {name}"] for name in linear}
+if digits.source == "mnist":
+    assert ends["Gumbel-Softmax"][0].mean() > ends["DisARM"][0].mean(), "a short run favours it"
+
+# %% [markdown]
+# **Beside published numbers** (negative log-likelihood in nats on MNIST; lower is better). Linear 784-200-784, 1,200
+# epochs: ARM 107.2, Concrete 107.3, REBAR 107.7, NVIL 113.1 (Yin and Zhou, 2019, table 2). 784-200-784, Jang et al. (2017,
+# table 1): Gumbel-Softmax 105.0, straight-through 116.0. Theirs is one fixed binarisation for training too, ours is drawn
+# anew each time, which is harder to overfit; theirs trained hundreds of times longer. The order differs as well: with
+# little time a small variance wins and some bias is no harm; with much time the bias stays and the variance averages
+# out. `benchmarks/long_run.py` trains the linear model for longer.
+
+# %% [markdown]
+# ## 9 A collapse, and how to see it coming
+#
+# All models above started with a decoder whose offsets give the mean training image. Here is what happens without: the
+# linear model with 8 bits, the *exact* gradient, no noise to blame. **Predict, then run.** The rate of the two runs is
+# about equal. Is their ELBO?
+
+# %%
+watched = x_test[:500]
+
+
+def watch(model, objective, epochs, rate):
+    """Train on `small`, and note R and I of some digits after every fifth step."""
+    notes = []
+
+    def loss(model, images, labels):
+        if model.training and len(notes) % 5 == 0:
+            notes.append(rate_and_information(model, watched))
+        elif model.training:
+            notes.append(notes[-1])
+        return loss_of(objective)(model, images, labels)
+
+    settings = {"batch_size": 128, "learning_rate": rate, "seed": seed}
+    fit(model, loss, small, epochs=epochs, **settings)
+    return torch.tensor(notes)
+
+
+# %%
+runs = {"decoder starts at 0": BernoulliVAE(8, None), "at the mean image": new(BernoulliVAE, 8, None)}
+epochs = {"mnist": 3, "bundled": 20}[digits.source]
+figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
+collapse = {}
+for axis, (name, one) in zip(axes, runs.items(), strict=True):
+    notes = watch(one, exact_elbo, epochs, rate=8e-3)
+    with torch.no_grad():
+        collapse[name] = exact_elbo(one, x_test).mean().item(), *notes[-1].tolist()
+    axis.plot(notes[:, 0], color=figures.BLUE, label="rate")
+    axis.plot(notes[:, 1], "--", color=figures.RED, label="information")
+    axis.axhline(8 * math.log(2), color="0.7", linewidth=1)
+    axis.set(title=f"{name}: ELBO {collapse[name][0]:.0f}", xlabel="step")
+axes[0].set(ylabel="nats per digit")
+axes[0].legend(loc="center right")
+show(
+    figure,
+    alt="Rate and information against the training step. Left, the decoder starts at 0: the rate "
+    "jumps to its maximum of 5.5 nats and the information falls to zero. Right, it starts at the "
+    "mean image: both rise together.",
+)
+
+# %%
+p = digits.train.images.mean(0).clamp(1e-3, 1 - 1e-3)
+pixels = Independent(Bernoulli(p), 1).log_prob(x_test).mean().item()
+lost, kept = collapse.values()
+print(f"independent pixels            {pixels:8.1f} nats")
+print(f"collapsed: ELBO + rate        {lost[0] + lost[1]:8.1f}, information {lost[2]:.2f} nats")
+print(f"started at the mean: ELBO     {kept[0]:8.1f}, information {kept[2]:.2f} nats")
+assert lost[2] < 0.3 and abs(lost[0] + lost[1] - pixels) < 5, "a decoder that knows one image"
+assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
+
+# %% [markdown]
+# At step 0 a decoder with offsets 0 makes half of all pixels black. Every image wants less ink, so every image
+# turns the same bits on or off, and Adam takes each logit into the flat ends of its sigmoid before the offsets have learned
+# the mean image. All images share one code: the rate is the highest possible and the information is zero. From there no
+# gradient leads back. The decoder ignores the code and the ELBO is that of independent pixels, about $-206$ nats on MNIST,
+# minus the wasted rate.
+#
+# Notebook 03 showed the other collapse, a rate of zero. **Watch the information, not the loss**: in both it goes to zero
+# in the first steps. With 200 bits it cannot be counted; the spread of $\operatorname{sigmoid} \ell_j(x)$ over images
+# stands in for it. The score function is at risk too: where its noise is larger than the signal, logits wander
+# to the flat ends.
+
+# %% [markdown]
+# ## 10 What the bits mean
+#
+# A model with 8 bits can be shown in full. Rows count the first four bits, columns the last four.
+
+# %%
+with torch.no_grad():
+    codebook = model.likelihood(codes).mean
+    log_q = model.posterior(x_test).log_prob(codes[:, None])
+show(
+    figures.tiles(codebook, 16, title="All 256 codes, decoded"),
+    alt="A 16 by 16 table of decoded digits, one for each code of 8 bits. Most are readable digits; "
+    "neighbours in a row or column are often the same digit in another style.",
+)
+
+# %% [markdown]
+# **Flip one bit.** A test digit, the decoded code, and the same code with each of its bits flipped in turn.
+# With linear features a bit would always do the same. Here it does not: what a bit means depends on the other bits.
+
+# %%
+chosen = x_test[[0, 1, 2, 4]]
+with torch.no_grad():
+    code = (model.posterior(chosen).mean > 0.5).float()
+    flipped = (code[:, None] - torch.eye(8)).abs()
+    rows = torch.cat([torch.cat([x[None], model.likelihood(torch.cat([c[None], f])).mean])
+                      for x, c, f in zip(chosen, code, flipped, strict=True)])  # fmt: skip
+show(
+    digit_grid(rows, captions=(["digit", "code"] + [f"bit {j}" for j in range(1, 9)]) * 4,
+               title="One bit flipped at a time"),
+    alt="Four rows: a binary digit, its decoded code, and eight decoded codes that differ from it in "
+    "one bit. Some flips change the style, others the class.",
+)  # fmt: skip
+
+# %% [markdown]
+# **Hamming neighbours.** Codes that differ in few bits should decode to images that differ little. The first picture
+# averages over all pairs of codes. The second asks how many codes the test digits use, by their average
+# posterior $q(z)$.
+
+# %%
+apart = torch.cdist(codes, codes, p=1).long()
+different = torch.cdist(codebook, codebook, p=1) / 784
+by_distance = torch.stack([different[apart == d].mean() for d in range(9)])
+q_z = log_q.exp().mean(1).sort(descending=True).values
+effective = (-(q_z * q_z.clamp(min=1e-30).log()).sum()).exp().item()
+figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.8))
+axes[0].plot(by_distance, "o-")
+axes[0].set(xlabel="bits that differ", ylabel="mean difference of a pixel", ylim=(0, None))
+axes[0].set(title="Near codes, similar images")
+axes[1].bar(range(256), q_z, width=1.0)
+axes[1].axhline(1 / 256, color="black", linestyle="--", label="all codes alike")
+axes[1].set(xlabel="code, sorted", ylabel="q(z)", title=f"As many as {effective:.0f} codes alike")
+axes[1].legend()
+show(
+    figure,
+    alt="Left: the difference of decoded images grows with the number of bits in which codes "
+    "differ. Right: the 256 codes sorted by use, some used several times as often as others.",
+)
+assert (by_distance.diff()[:4] > 0).all(), "up to four bits, more bits mean more change"
+assert 32 < effective < 256, "many codes are used, not all alike"
+
+# %% [markdown]
+# **How many of the 200 bits are used?** For the larger model we count, as in notebook 03, where the posterior mean varies
+# over the test set with variance above 0.01.
+
+# %%
+with torch.no_grad():
+    q = deep.posterior(x_test).base_dist
+    by_bit = kl_divergence(q, Bernoulli(logits=torch.zeros(200)).expand(q.batch_shape)).mean(0)
+active = q.mean.var(0) > 0.01
+print(f"{int(active.sum())} of 200 bits are active; together they cost {by_bit.sum():.1f} nats, "
+      f"{by_bit[active].sum() / by_bit.sum():.0%} of it in active ones")
+assert active.sum() > 20, "no collapse: many bits tell images apart"
+with torch.no_grad(), seeded(seed):
+    show(
+        digit_grid(torch.cat([deep.likelihood(deep.prior.sample((10,))).mean, deep.sample(10)]),
+                   row_labels=("means", "samples"), title="New digits from 200 fair coins"),
+        alt="Ten decoder means for codes drawn from the prior, and ten binary samples.",
+    )  # fmt: skip
+
+# %% [markdown]
+# **Try it.** Each button is a bit of the 8-bit model; the picture follows. (Where no kernel runs, the table of all
+# 256 codes above shows the same: the first four buttons choose the row, the last four the column.)
+
+# %%
+bits(model, code[0])
+
+# %% [markdown]
+# ## 11 Bits or real numbers, at the same rate
+#
+# Which code is better: 8 bits or a Gaussian vector? A fair comparison gives both the same network, training and
+# **rate**. Two Gaussian dimensions, weighted by $\beta$ as in 3.14 so that their rate comes out near that of the bits, and
+# both scored exactly: the bits by counting, the plane by quadrature on a grid (notebook 03, section 8).
+
+# %%
+beta = {"mnist": 1.35, "bundled": 1.35}[digits.source]
+
+
+def weighted(model, x):
+    q = model.posterior(x)
+    kl = kl_divergence(q, model.prior)
+    return model.likelihood(q.rsample()).log_prob(x) - beta * kl
+
+
+plane = new(GaussianVAE, 2, 200)
+train(plane, weighted, few_epochs, rate=8e-3)
+step = 0.1
+ticks = torch.arange(-5, 5, step) + step / 2
+points = torch.cartesian_prod(ticks, ticks)
+subset = x_test[:: max(1, len(x_test) // 1000)]
+with torch.no_grad():
+    logits = plane.decoder(points)
+    joint = logits @ subset.T - F.softplus(logits).sum(-1, keepdim=True)
+    joint = joint + plane.prior.log_prob(points)[:, None]
+log_p_plane = joint.logsumexp(0) + 2 * math.log(step)
+
+# %%
+with torch.no_grad(), seeded(seed):
+    q = plane.posterior(x_test)
+    rate_plane, elbo_plane = kl_divergence(q, plane.prior).mean(), elbo(plane, subset)
+    ours, log_p_bits = exact_elbo(model, subset), exact_log_likelihood(model, subset)
+rate_bits, _ = rate_and_information(model, x_test)
+print(f"{len(subset)} test digits        rate       ELBO   log p(x)")
+print(f"8 bits              {rate_bits:7.2f} {ours.mean():10.2f} {log_p_bits.mean():10.2f}")
+print(f"2 Gaussian numbers  {rate_plane:7.2f} {elbo_plane.mean():10.2f} {log_p_plane.mean():10.2f}")
+gain = log_p_plane - log_p_bits
+error = gain.std() / math.sqrt(len(gain))
+print(f"difference in log p(x): {gain.mean():.2f} ± {error:.2f} nats")
+assert abs(rate_plane - rate_bits) < 0.5, "the same rate, within half a nat"
