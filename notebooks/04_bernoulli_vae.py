@@ -202,7 +202,7 @@ def train(model, objective, epochs, rate, data=digits, batch_size=256, name="bit
 
 
 # %%
-few_epochs = {"mnist": 3, "bundled": 60}[digits.source]
+few_epochs = {"mnist": 3, "bundled": 40}[digits.source]
 model = new(BernoulliVAE, 8, 200)
 history = train(model, exact_elbo, few_epochs, rate=8e-3)
 histories = {"exact gradient": history}
@@ -210,13 +210,14 @@ history
 
 # %%
 with torch.no_grad(), seeded(seed):
-    bound, sampled = exact_elbo(model, x_test), elbo(model, x_test)
+    bound_of_8, sampled = exact_elbo(model, x_test), elbo(model, x_test)
     exact8 = exact_log_likelihood(model, x_test)
-print(f"ELBO with 1 sample {sampled.mean():.2f}, exact {bound.mean():.2f} nats")
+print(f"ELBO with 1 sample {sampled.mean():.2f}, exact {bound_of_8.mean():.2f} nats")
 print(f"log p(x), exact    {exact8.mean():.2f} nats, on all {len(x_test):,} test digits")
-error = (sampled - bound).std() / math.sqrt(len(x_test))
-assert abs(sampled.mean() - bound.mean()) < 5 * error, "sampling estimates the exact ELBO"
-assert (bound <= exact8 + 1e-3).all(), "the ELBO lies below log p(x), for every digit"
+difference = sampled - bound_of_8
+error = difference.std() / math.sqrt(len(x_test))
+assert abs(difference.mean()) < 5 * error, "sampling estimates the exact ELBO"
+assert (bound_of_8 <= exact8 + 1e-3).all(), "the ELBO lies below log p(x), for every digit"
 
 # %% [markdown]
 # The **rate** $R$, the mean KL, is what the code costs. Part of it is wasted if the codes in use, averaged over the
@@ -430,12 +431,13 @@ def gradients(estimator, model, x, draws):
 def measure(estimator, model, x, draws=1000):
     """Bias, its standard error, and spread, relative to the exact gradient; the largest z-score."""
     exact = gradients(exact_elbo, model, x, 1)[0]
+    undecided = model.posterior(x).variance > 0.05  # rarer events than that are not seen often
     with seeded(seed):
         drawn = gradients(estimator, model, x, draws)
     difference, error = drawn.mean(0) - exact, drawn.std(0) / math.sqrt(draws)
     floor, spread = error.norm(), drawn.std(0).norm()
     bias = (difference.norm() ** 2 - floor**2).clamp(min=0).sqrt()
-    score = (difference / error.clamp(min=1e-4)).abs().max()
+    score = (difference / error)[undecided].abs().max()
     return [(number / exact.norm()).item() for number in (bias, floor, spread)] + [score.item()]
 
 
@@ -487,20 +489,22 @@ for name, estimator in estimators.items():
 
 # %%
 unbiased = ("score function", "leave-one-out", "DisARM")
-for (name, stage), (bias, floor, spread, z) in measured.items():
+for (name, stage), numbers in measured.items():
     if name in unbiased:
-        assert z < 5, f"{name} is unbiased, {stage}"
+        assert numbers[3] < 5, f"{name} is unbiased, {stage}"
     else:
-        assert z > 8, f"{name} is biased, {stage}"
+        assert numbers[3] > 5, f"{name} is biased, {stage}"
 for stage in stages:
     spreads = [measured[name, stage][2] for name in unbiased]
-    assert spreads[2] < spreads[1] < spreads[0], "DisARM varies least of the unbiased ones"
+    assert spreads[2] < spreads[1] < spreads[0] / 10, "a baseline helps most, DisARM a little more"
+biases = [measured[name, "late"][0] for name in ("Gumbel-Softmax", "straight-through")]
+assert biases[0] < biases[1], "late in training, straight-through has the larger bias"
 
 # %% [markdown]
-# The last column is the largest deviation from the exact gradient among the 64 logits and both stages, in standard
-# errors. For an unbiased estimator it exceeds 5 in fewer than one run in ten thousand (64 × 2 normal deviations). The
-# biased ones fail that test by far: with enough draws their bias shows. A single bit learns from
-# a batch of 128 images at once, which divides the spread by $\sqrt{128} \approx 11$ and leaves the bias.
+# The last column is the largest deviation from the exact gradient among 64 logits at both stages, in standard
+# errors; logits of nearly certain bits are left out, since their rare events are not seen often enough. If an estimator
+# is unbiased, one of at most 128 normal deviations exceeds 5 in fewer than one run in ten thousand. The biased ones fail
+# that test: with enough draws their bias shows.
 
 # %%
 colours = dict(zip(estimators, ("black", figures.ORANGE, figures.BLUE, figures.RED, figures.GREEN),
@@ -528,11 +532,15 @@ show(
 )
 
 # %% [markdown]
+# The baseline does most of the work: the spread falls more than tenfold. The biased estimators have the smallest spread
+# early; late in training straight-through is no longer ahead in either. A batch of 256 different images divides the
+# spread by about $\sqrt{256} = 16$. It leaves the bias as it is.
+#
 # **Temperature** trades one for the other. **Predict, then run.** Which way do bias and spread of Gumbel-Softmax go as
 # $\tau$ falls?
 
 # %%
-temperatures = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5)
+temperatures = (0.1, 0.25, 0.5, 1.0, 2.0)
 sweep = {
     stage: torch.tensor([
         measure(partial(gumbel_softmax, temperature=t), one, some)[:3] for t in temperatures
@@ -571,19 +579,20 @@ for name, estimator in estimators.items():
 
 # %%
 print("8 bits                ELBO    log p(x)   information   seconds   (test, exact)")
-results = {}
+results, carried = {}, {}
 for name, one in models.items():
     with torch.no_grad():
-        rate, told = rate_and_information(one, x_test)
+        _, carried[name] = rate_and_information(one, x_test)
         results[name] = [exact_elbo(one, x_test).mean(), exact_log_likelihood(one, x_test).mean()]
     seconds = sum(histories[name].seconds)
-    print(f"{name:17} {results[name][0]:8.2f} {results[name][1]:11.2f} {told:13.2f} {seconds:9.0f}")
+    print(f"{name:17} {results[name][0]:8.2f} {results[name][1]:11.2f} {carried[name]:13.2f} {seconds:9.0f}")
 
-best = results["exact gradient"][0]
-for name, (bound, log_p) in results.items():
-    assert bound < log_p, "the ELBO with hard bits is a bound, whatever the model was trained on"
-    assert name == "exact gradient" or bound < best + 1, "no estimate beats the exact gradient"
-assert results["score function"][0] < results["DisARM"][0], "less variance, more nats"
+assert all(bound < log_p for bound, log_p in results.values()), "with hard bits it is a bound"
+lost = {name: results["exact gradient"][0] - bound for name, (bound, _) in results.items()}
+assert lost["DisARM"] < 4 and lost["Gumbel-Softmax"] < 4, "these two come close to exact"
+assert 4 < lost["straight-through"] < lost["score function"], "bias costs, noise costs more"
+assert min(carried, key=carried.get) == "score function", "and loses the most information"
+assert abs(results["straight-through"][1] - results["DisARM"][1]) < 3, "in log p(x) it keeps up"
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 4.2))
@@ -592,7 +601,7 @@ epochs = range(1, few_epochs + 1)
 for name, history in histories.items():
     axes.plot(epochs, [-v for v in history.validation], "o-", color=colours[name], label=name,
               markersize=5)  # fmt: skip
-axes.set(xlabel="epoch", ylabel="ELBO (nats per digit)", title="Hard bits, validation digits")
+axes.set(xlabel="epoch", ylabel="ELBO (nats per digit)", title="Less noise, more nats (hard bits)")
 axes.xaxis.get_major_locator().set_params(integer=True)
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 show(
@@ -602,6 +611,10 @@ show(
 )
 
 # %% [markdown]
+# DisARM and Gumbel-Softmax come within 4 nats of the exact gradient in the same number of steps. Straight-through loses
+# more, and the table says where: its $\log p_\theta(x)$ is nearly that of DisARM, so the decoder is good; the gap to the
+# ELBO is wide, so the encoder, which got the biased gradient, is not.
+#
 # **A relaxed objective is not a bound.** What Gumbel-Softmax maximised is the value that its own relaxed bits
 # give. A relaxed bit holds a real number, which tells the decoder more than 0 or 1 does, while the KL still charges for
 # bits only. **Predict, then run.** Can that value exceed the exact log-likelihood of the same model?
@@ -626,14 +639,12 @@ assert max(relaxed.values()) > exact, "and can lie above log p(x): it is no boun
 #
 # $2^{200}$ codes cannot be counted. What remains is the ELBO and the importance-weighted bound 3.11, which needs nothing
 # but samples of $q$ and serves both VAEs. First the **linear** model of the literature, 784-200-784 without hidden
-# layers, with three estimators and the same few epochs. Gumbel-Softmax and straight-through decode one code an image
-# here, DisARM its pair.
+# layers, with two estimators and the same few epochs. Gumbel-Softmax decodes one code an image here, DisARM its pair.
 
 # %%
-linear_epochs = {"mnist": 3, "bundled": 40}[digits.source]
+linear_epochs = {"mnist": 3, "bundled": 25}[digits.source]
 contenders = {
     "Gumbel-Softmax": partial(gumbel_softmax, num_samples=1),
-    "straight-through": partial(straight_through, num_samples=1),
     "DisARM": disarm,
 }
 linear, linear_histories = {}, {}
@@ -650,30 +661,32 @@ for name, history in linear_histories.items():
 history = linear_histories["Gumbel-Softmax"]
 axes.plot(epochs, [-v for v in history.train], "o:", color=figures.GREEN, markersize=5,
           label="Gumbel-Softmax: its own\nrelaxed objective (training)")  # fmt: skip
-axes.set(xlabel="epoch", ylabel="nats per digit", title="Linear model with 200 bits")
+axes.set(xlabel="epoch", ylabel="nats per digit", title="200 bits: a relaxed objective flatters")
 axes.xaxis.get_major_locator().set_params(integer=True)
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 show(
     figure,
-    alt="Validation ELBO with hard bits of three linear models with 200 bits, and the relaxed "
-    "objective of Gumbel-Softmax, which lies far above its ELBO.",
+    alt="Validation ELBO with hard bits of two linear models with 200 bits, and the relaxed "
+    "objective of Gumbel-Softmax, which ends far above its ELBO.",
 )
 
 # %% [markdown]
-# The dotted line is what one would report without a second thought. The solid line of the same colour is the
-# ELBO of the same model. Now a model with one hidden layer on each side, trained longer with Gumbel-Softmax.
+# The dotted line is what one would report without a second thought: the mean of the training objective over each epoch.
+# The solid line of the same colour is the ELBO of the same model. Now a model with one hidden layer on each side,
+# trained longer with Gumbel-Softmax.
 
 # %%
-epochs = {"mnist": 5, "bundled": 80}[digits.source]
+epochs = {"mnist": 5, "bundled": 50}[digits.source]
 deep = new(BernoulliVAE, 200, 400)
 history = train(deep, contenders["Gumbel-Softmax"], epochs, rate=5e-3, batch_size=128)
 print(history.table() if len(history) < 20 else history)
 
 # %% [markdown]
-# As in notebook 03, the ELBO uses all test digits, and the $K = 1000$ bound adds the mean gain on some 100 of them.
+# As in notebook 03, the ELBO uses all test digits, and the $K = 1000$ bound adds the mean gain on some of them (100, or
+# 40 for the linear models).
 
 # %%
-def two_bounds(model, count=100):
+def two_bounds(model, count):
     """The ELBO of each test digit, and the mean gain of the K = 1000 bound with its error."""
     some = x_test[:: max(1, len(x_test) // count)]
     with torch.no_grad(), seeded(seed):
@@ -684,7 +697,7 @@ def two_bounds(model, count=100):
 
 trained = {"hidden layers, Gumbel-Softmax": deep}
 trained |= {f"linear, {name}": one for name, one in linear.items()}
-scores = {name: two_bounds(one) for name, one in trained.items()}
+scores = {name: two_bounds(one, 100 if one is deep else 40) for name, one in trained.items()}
 print("200 bits, test                    ELBO   K = 1000 bound")
 for name, (bound, gain, error) in scores.items():
     print(f"{name:30} {bound.mean():7.2f} {bound.mean() + gain:9.2f} ± {error:.2f}")
@@ -710,8 +723,8 @@ if digits.source == "mnist":
 # ## 9 A collapse, and how to see it coming
 #
 # All models above started with a decoder whose offsets give the mean training image. Here is what happens without: the
-# linear model with 8 bits, the *exact* gradient, no noise to blame. **Predict, then run.** The rate of the two runs is
-# about equal. Is their ELBO?
+# linear model with 8 bits, the *exact* gradient, no noise to blame. **Predict, then run.** The rate rises in both runs.
+# Does the information?
 
 # %%
 watched = x_test[:500]
@@ -762,7 +775,7 @@ lost, kept = collapse.values()
 print(f"independent pixels            {pixels:8.1f} nats")
 print(f"collapsed: ELBO + rate        {lost[0] + lost[1]:8.1f}, information {lost[2]:.2f} nats")
 print(f"started at the mean: ELBO     {kept[0]:8.1f}, information {kept[2]:.2f} nats")
-assert lost[2] < 0.3 and abs(lost[0] + lost[1] - pixels) < 5, "a decoder that knows one image"
+assert lost[2] < 0.3 and abs(lost[0] + lost[1] - pixels) < 10, "a decoder that knows one image"
 assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
 
 # %% [markdown]
@@ -772,10 +785,10 @@ assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
 # gradient leads back. The decoder ignores the code and the ELBO is that of independent pixels, about $-206$ nats on MNIST,
 # minus the wasted rate.
 #
-# Notebook 03 showed the other collapse, a rate of zero. **Watch the information, not the loss**: in both it goes to zero
-# in the first steps. With 200 bits it cannot be counted; the spread of $\operatorname{sigmoid} \ell_j(x)$ over images
-# stands in for it. The score function is at risk too: where its noise is larger than the signal, logits wander
-# to the flat ends.
+# Notebook 03 showed the other collapse, a rate of zero. In both **the information stays near zero**, and it says so
+# within the first steps, long before the loss does; the rate alone does not. With 200 bits the information cannot be
+# counted; the spread of $\operatorname{sigmoid} \ell_j(x)$ over images stands in for it. Noise has a similar effect: the
+# score function's logits wander to the flat ends of the sigmoid, and in section 7 its information was the lowest.
 
 # %% [markdown]
 # ## 10 What the bits mean
@@ -794,7 +807,7 @@ show(
 
 # %% [markdown]
 # **Flip one bit.** A test digit, the decoded code, and the same code with each of its bits flipped in turn.
-# With linear features a bit would always do the same. Here it does not: what a bit means depends on the other bits.
+# The hidden layer lets the meaning of a bit depend on the others: the same flip does not do the same everywhere.
 
 # %%
 chosen = x_test[[0, 1, 2, 4]]
@@ -804,7 +817,7 @@ with torch.no_grad():
     rows = torch.cat([torch.cat([x[None], model.likelihood(torch.cat([c[None], f])).mean])
                       for x, c, f in zip(chosen, code, flipped, strict=True)])  # fmt: skip
 show(
-    digit_grid(rows, captions=(["digit", "code"] + [f"bit {j}" for j in range(1, 9)]) * 4,
+    digit_grid(rows, captions=["digit", "code"] + [f"bit {j}" for j in range(1, 9)] + [""] * 30,
                title="One bit flipped at a time"),
     alt="Four rows: a binary digit, its decoded code, and eight decoded codes that differ from it in "
     "one bit. Some flips change the style, others the class.",
@@ -827,7 +840,7 @@ axes[0].set(xlabel="bits that differ", ylabel="mean difference of a pixel", ylim
 axes[0].set(title="Near codes, similar images")
 axes[1].bar(range(256), q_z, width=1.0)
 axes[1].axhline(1 / 256, color="black", linestyle="--", label="all codes alike")
-axes[1].set(xlabel="code, sorted", ylabel="q(z)", title=f"As many as {effective:.0f} codes alike")
+axes[1].set(xlabel="code, sorted", ylabel="q(z)", title=f"Used like {effective:.0f} equal codes")
 axes[1].legend()
 show(
     figure,
@@ -866,42 +879,105 @@ bits(model, code[0])
 # %% [markdown]
 # ## 11 Bits or real numbers, at the same rate
 #
-# Which code is better: 8 bits or a Gaussian vector? A fair comparison gives both the same network, training and
-# **rate**. Two Gaussian dimensions, weighted by $\beta$ as in 3.14 so that their rate comes out near that of the bits, and
-# both scored exactly: the bits by counting, the plane by quadrature on a grid (notebook 03, section 8).
+# Which code is better, bits or a Gaussian vector? A fair comparison gives both the same network, the same training and
+# the same **rate**. The rate of a Gaussian code is set by weighing the KL with $\beta$ as in 3.14; the values below were
+# chosen on validation digits, so that the rate comes near that of the 8 bits. All are scored with $\beta = 1$.
+#
+# **Predict, then run.** 8 bits, 2 real numbers, 4 real numbers, all at about 5 nats: which has the best ELBO?
 
 # %%
-beta = {"mnist": 1.35, "bundled": 1.35}[digits.source]
+def gaussian(latent_dim, beta):
+    def weighted(model, x):
+        q = model.posterior(x)
+        kl = kl_divergence(q, model.prior)
+        return model.likelihood(q.rsample()).log_prob(x) - beta * kl
+
+    one = new(GaussianVAE, latent_dim, 200)
+    train(one, weighted, few_epochs, rate=8e-3)
+    return one
 
 
-def weighted(model, x):
-    q = model.posterior(x)
-    kl = kl_divergence(q, model.prior)
-    return model.likelihood(q.rsample()).log_prob(x) - beta * kl
-
-
-plane = new(GaussianVAE, 2, 200)
-train(plane, weighted, few_epochs, rate=8e-3)
-step = 0.1
-ticks = torch.arange(-5, 5, step) + step / 2
-points = torch.cartesian_prod(ticks, ticks)
-subset = x_test[:: max(1, len(x_test) // 1000)]
-with torch.no_grad():
-    logits = plane.decoder(points)
-    joint = logits @ subset.T - F.softplus(logits).sum(-1, keepdim=True)
-    joint = joint + plane.prior.log_prob(points)[:, None]
-log_p_plane = joint.logsumexp(0) + 2 * math.log(step)
+two, four = {"mnist": (1.0, 4.6), "bundled": (0.7, 3.0)}[digits.source]
+real = {"2 real numbers": gaussian(2, two), "4 real numbers": gaussian(4, four)}
 
 # %%
-with torch.no_grad(), seeded(seed):
-    q = plane.posterior(x_test)
-    rate_plane, elbo_plane = kl_divergence(q, plane.prior).mean(), elbo(plane, subset)
-    ours, log_p_bits = exact_elbo(model, subset), exact_log_likelihood(model, subset)
-rate_bits, _ = rate_and_information(model, x_test)
-print(f"{len(subset)} test digits        rate       ELBO   log p(x)")
-print(f"8 bits              {rate_bits:7.2f} {ours.mean():10.2f} {log_p_bits.mean():10.2f}")
-print(f"2 Gaussian numbers  {rate_plane:7.2f} {elbo_plane.mean():10.2f} {log_p_plane.mean():10.2f}")
-gain = log_p_plane - log_p_bits
-error = gain.std() / math.sqrt(len(gain))
-print(f"difference in log p(x): {gain.mean():.2f} ± {error:.2f} nats")
-assert abs(rate_plane - rate_bits) < 0.5, "the same rate, within half a nat"
+some = x_test[:: max(1, len(x_test) // 100)]
+rates, values = {"8 bits": rate}, {"8 bits": bound_of_8}
+print("                    rate   distortion       ELBO     log p(x)")
+print(f"8 bits           {rate:7.2f} {-bound_of_8.mean() - rate:12.2f} {bound_of_8.mean():10.2f} "
+      f"  = {exact8.mean():.2f}")
+for name, one in real.items():
+    with torch.no_grad(), seeded(seed):
+        rates[name] = kl_divergence(one.posterior(x_test), one.prior).mean().item()
+        values[name] = elbo(one, x_test, 5)
+        gain = log_likelihood(one, some, 1000) - elbo(one, some, 10)
+    mean = values[name].mean()
+    print(f"{name:16} {rates[name]:7.2f} {-mean - rates[name]:12.2f} {mean:10.2f} "
+          f"  > {mean + gain.mean():.2f} ± {gain.std() / math.sqrt(len(gain)):.2f}")
+assert max(rates.values()) - min(rates.values()) < 0.5, "the same rate, within half a nat"
+
+# %%
+ahead = {name: (values[name] - bound_of_8).mean().item() for name in real}
+print("ELBO beside that of 8 bits:", {name: f"{nats:+.1f} nats" for name, nats in ahead.items()})
+assert ahead["2 real numbers"] < -5, "two dimensions lose clearly"
+assert abs(ahead["4 real numbers"]) < 6, "four dimensions and 8 bits are close"
+if digits.source == "mnist":
+    assert ahead["4 real numbers"] > 0, "and on MNIST four dimensions are ahead"
+
+# %% [markdown]
+# At the same price, two real numbers lose to 8 bits by far, and four of them are close, on MNIST even ahead. So this is
+# no contest of bits against real numbers. What counts is over how many dimensions the same rate is spread: eight
+# binary directions, or four noisy axes, let the decoder keep unlike digits apart; a plane is crowded. (One seed and a
+# short training; the 8 bits had the exact gradient, and DisARM in section 7 came within 4 nats of it.) Bits have a price
+# limit, $m \log 2$; real numbers have none, and their gradient is free of the trouble of this notebook.
+
+# %% [markdown]
+# ## 12 The scoreboard
+#
+# The rows of this notebook: dynamic binarisation in training, the one fixed draw of the test digits that all notebooks
+# use, all test digits. The value of 8 bits is exact; that of 200 bits is a lower bound.
+
+# %%
+# SCOREBOARD: becomes a call of labutils.scoreboard for each row, as soon as there is one:
+# from labutils import scoreboard
+# shared = {"source": digits.source, "split": "test", "binarisation": "fixed"}
+# scoreboard("8 bits", exact8, kind="exact", **shared)
+# scoreboard("200 bits", bound, kind="ELBO", num_samples=1, **shared)
+# scoreboard("200 bits", bound + gain, kind="bound", num_samples=1000, error=error, **shared)
+bound, gain, error = scores["hidden layers, Gumbel-Softmax"]
+print(f"8 bits    exact            {exact8.mean():8.2f} nats")
+print(f"200 bits  ELBO             {bound.mean():8.2f} nats")
+print(f"200 bits  bound, K = 1000  {bound.mean() + gain:8.2f} nats")
+
+# %% [markdown]
+# ## Summary
+#
+# 1. A VAE with bits is a mixture of $2^m$ images; its KL is closed form, at most $m \log 2$, and taken from logits.
+# 2. A bit as a function of its logit is a step: the average has a slope, no sample does. With few bits, count exactly.
+# 3. Score function, leave-one-out and DisARM are unbiased and differ in variance; straight-through and Gumbel-Softmax are
+#    biased. With 200 bits and little time, Gumbel-Softmax wins.
+# 4. Score with hard bits: a relaxed objective is no bound, and can exceed the exact log-likelihood.
+# 5. Watch the information of the code: a rate, even the highest, can be wasted.
+#
+# ## Errata of the handout
+#
+# | where | what it says | what is right |
+# | --- | --- | --- |
+# | eq. 21 | $p(z \mid y)$ for the recognition model | $q(z \mid y)$ (4.2): it approximates the posterior, which does not factorise |
+# | eq. 22 | called $\mathcal{L}_{\text{VAE}}$, beside an ELBO called $\mathcal{L}$ | it is the negative ELBO (4.4): a loss to minimise |
+# | 0.6 | differentiating through the sampling is "problematic, unfortunately" | sections 4 to 6: why, and five ways to do it, measured against the exact gradient |
+#
+# ## References
+#
+# - Y. Bengio, N. Léonard, A. Courville. Estimating or propagating gradients through stochastic neurons for conditional
+#   computation. arXiv:1308.3432, 2013.
+# - Y. Burda, R. Grosse, R. Salakhutdinov. Importance weighted autoencoders. ICLR 2016.
+# - Z. Dong, A. Mnih, G. Tucker. DisARM: an antithetic gradient estimator for binary latent variables. NeurIPS 2020.
+# - E. Jang, S. Gu, B. Poole. Categorical reparameterization with Gumbel-Softmax. ICLR 2017.
+# - W. Kool, H. van Hoof, M. Welling. Buy 4 REINFORCE samples, get a baseline for free! ICLR workshop 2019.
+# - C. Maddison, A. Mnih, Y. W. Teh. The Concrete distribution: a continuous relaxation of discrete random variables. ICLR
+#   2017.
+# - A. Mnih, D. Rezende. Variational inference for Monte Carlo objectives. ICML 2016.
+# - R. Williams. Simple statistical gradient-following algorithms for connectionist reinforcement learning. Machine
+#   Learning 8, 1992.
+# - M. Yin, M. Zhou. ARM: augment-REINFORCE-merge gradient for stochastic binary networks. ICLR 2019.
