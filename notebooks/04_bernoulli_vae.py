@@ -759,7 +759,7 @@ def watch(model, objective, epochs, rate):
 
 # %%
 runs = {"decoder starts at 0": BernoulliVAE(8, None), "at the mean image": new(BernoulliVAE, 8, None)}
-epochs = {"mnist": 2, "bundled": 20}[digits.source]
+epochs = {"mnist": 3, "bundled": 20}[digits.source]
 figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
 collapse = {}
 for axis, (name, one) in zip(axes, runs.items(), strict=True):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Independent
 
-from labutils.models import Classifier, GaussianVAE
+from labutils.models import BernoulliVAE, Classifier, GaussianVAE
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 images = torch.rand(7, 784, generator=torch.Generator().manual_seed(0))
@@ -142,3 +142,58 @@ def test_samples_average_to_the_mean_over_the_prior(vae):
 def test_another_likelihood_is_refused():
     with pytest.raises(ValueError, match='"bernoulli" or "gaussian", got \'poisson\''):
         GaussianVAE(3, 16, "poisson")
+
+
+# Bernoulli VAE
+
+
+@pytest.fixture(params=[None, 16], ids=["linear", "hidden"])
+def bits(request):
+    return BernoulliVAE(3, request.param)
+
+
+def test_the_prior_of_a_bit_is_a_fair_coin(bits):
+    prior, z = bits.prior, torch.tensor([[0.0, 1, 1], [0.0, 0, 0]])
+    assert (prior.batch_shape, prior.event_shape) == ((), (3,))
+    assert torch.allclose(prior.log_prob(z), torch.full((2,), -3 * math.log(2)))
+
+
+def test_the_posterior_has_the_logits_that_the_encoder_gives(bits):
+    posterior = bits.posterior(images)
+    assert (posterior.batch_shape, posterior.event_shape) == ((7,), (3,))
+    assert torch.equal(posterior.base_dist.logits, bits.encoder(images))
+    assert torch.allclose(posterior.mean, bits.encoder(images).sigmoid())
+    assert set(posterior.sample((50,)).unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_sample_axis_comes_first_for_bits_too(bits):
+    z = bits.posterior(images).sample((5,))
+    likelihood = bits.likelihood(z)
+    assert z.shape == (5, 7, 3)
+    assert (likelihood.batch_shape, likelihood.event_shape) == ((5, 7), (784,))
+    assert likelihood.log_prob(images.round()).shape == (5, 7)
+    assert torch.allclose(likelihood.mean, bits.decoder(z).sigmoid())
+
+
+def test_without_a_hidden_layer_both_maps_are_affine():
+    model = BernoulliVAE(200, None)
+    shapes = {name: tuple(weights.shape) for name, weights in model.named_parameters()}
+    assert shapes == {
+        "encoder.weight": (200, 784), "encoder.bias": (200,),
+        "decoder.weight": (784, 200), "decoder.bias": (784,),
+    }  # fmt: skip
+
+
+def test_a_relaxed_code_can_be_decoded_but_not_scored(bits):
+    relaxed = torch.tensor([0.2, 0.5, 1.0])
+    assert bits.likelihood(relaxed).mean.shape == (784,)
+    for distribution in (bits.prior, bits.posterior(images)):
+        with pytest.raises(ValueError, match="support"):
+            distribution.log_prob(relaxed)
+
+
+def test_samples_of_bits_are_binary_images_without_gradient(bits):
+    drawn = bits.sample(11)
+    assert drawn.shape == (11, 784)
+    assert not drawn.requires_grad
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}

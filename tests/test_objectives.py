@@ -8,12 +8,20 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from labutils import models, objectives
-from labutils.models import GaussianVAE
-from labutils.objectives import elbo, importance_bound, kl_diagonal_gaussian
+from labutils.models import BernoulliVAE, GaussianVAE
+from labutils.objectives import (
+    all_codes,
+    elbo,
+    exact_elbo,
+    exact_log_likelihood,
+    importance_bound,
+    kl_bernoulli,
+    kl_diagonal_gaussian,
+)
 
 PIXELS = 6
 every_image = torch.tensor(list(itertools.product((0.0, 1.0), repeat=PIXELS)))
@@ -46,11 +54,6 @@ def log_joint(model, x, z):
 def log_evidence(model, x):
     z, log_cell = grid(model.prior.event_shape.numel())
     return log_joint(model, x, z).logsumexp(0) + log_cell
-
-
-@torch.no_grad()
-def exact_elbo(model, x):
-    return quadrature_elbo(model, x)
 
 
 def quadrature_elbo(model, x):
@@ -122,7 +125,7 @@ def test_elbo_is_that_of_quadrature(vae):
     with torch.no_grad():
         values = elbo(vae, x, num_samples=50_000)
     assert values.shape == (4,)
-    assert torch.allclose(values, exact_elbo(vae, x), atol=0.03)
+    assert torch.allclose(values, quadrature_elbo(vae, x).detach(), atol=0.03)
 
 
 def test_log_evidence_is_elbo_plus_the_divergence_from_the_true_posterior(vae):
@@ -140,7 +143,7 @@ def test_one_sample_is_unbiased_and_more_vary_less(vae):
     with torch.no_grad():
         one, many = (repeated(elbo, vae, num_samples, 5_000) for num_samples in (1, 16))
     error = one.std(0) / 5_000**0.5
-    assert ((one.mean(0) - exact_elbo(vae, x)).abs() < 5 * error).all()
+    assert ((one.mean(0) - quadrature_elbo(vae, x).detach()).abs() < 5 * error).all()
     assert torch.allclose(many.std(0), one.std(0) / 4, rtol=0.1)
 
 
@@ -160,7 +163,7 @@ def test_the_bound_rises_with_the_samples_from_the_elbo_to_the_evidence(vae):
     bounds = [repeated(importance_bound, vae, k, 2_000).mean(0) for k in (1, 4, 16, 64)]
     for lower, higher in itertools.pairwise([*bounds, evidence]):
         assert (lower < higher).all()
-    assert torch.allclose(bounds[0], exact_elbo(vae, x), atol=0.15)
+    assert torch.allclose(bounds[0], quadrature_elbo(vae, x).detach(), atol=0.15)
     assert torch.allclose(importance_bound(vae, x, 50_000), evidence, atol=0.05)
 
 
@@ -223,3 +226,106 @@ def test_a_bound_of_tiny_likelihoods_is_finite():
 def test_a_wrong_number_of_samples_is_refused(bound, wrong, vae):
     with pytest.raises(ValueError, match="num_samples must be a whole number, 1 or more, got"):
         bound(vae, x, wrong)
+
+
+# Bits
+
+
+@pytest.fixture(params=[None, 8], ids=["linear", "hidden"])
+def bits(request, monkeypatch):
+    """A VAE with four bits that are neither fair nor certain."""
+    monkeypatch.setattr(models, "PIXELS", PIXELS)
+    model = BernoulliVAE(4, request.param)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(2)
+    return model
+
+
+def test_kl_of_bits_is_that_of_torch_distributions():
+    logits, prior = 3 * torch.randn(20, 5), torch.randn(20, 5)
+    for prior_logits in (0.0, 1.3, prior[0], prior):
+        full = torch.as_tensor(prior_logits).expand(20, 5)
+        expected = kl_divergence(Bernoulli(logits=logits), Bernoulli(logits=full)).sum(-1)
+        assert kl_bernoulli(logits, prior_logits).shape == (20,)
+        assert torch.allclose(kl_bernoulli(logits, prior_logits), expected, atol=1e-4)
+
+
+def test_kl_of_bits_is_zero_for_the_prior_and_never_negative():
+    assert (kl_bernoulli(torch.zeros(3, 2)) == 0).all()
+    assert (kl_bernoulli(torch.full((3, 2), 1.7), 1.7) == 0).all()
+    scales = 10.0 ** torch.arange(-8, 3)[:, None, None]
+    assert (kl_bernoulli(scales * torch.randn(11, 1_000, 3)) >= 0).all()
+
+
+def test_kl_of_bits_has_the_gradient_of_finite_differences():
+    logits = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    prior = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(kl_bernoulli, (logits, prior))
+
+
+@pytest.mark.parametrize("logit", [30.0, 200.0, 1e30])
+def test_a_certain_bit_costs_log_2_and_has_no_gradient(logit):
+    logits = torch.tensor([[logit, -logit]], requires_grad=True)
+    kl = kl_bernoulli(logits)
+    kl.sum().backward()
+    assert kl.item() == pytest.approx(2 * math.log(2))
+    assert logits.grad.abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_logits_that_are_not_finite_are_refused(wrong):
+    for arguments in ((torch.tensor([0.0, wrong]),), (torch.zeros(2), wrong)):
+        with pytest.raises(ValueError, match="Logits must be finite, got"):
+            kl_bernoulli(*arguments)
+
+
+def test_all_codes_count_upward():
+    assert all_codes(3).tolist() == [list(code) for code in itertools.product((0.0, 1.0), repeat=3)]
+    assert len(all_codes(16).unique(dim=0)) == 65_536
+
+
+@pytest.mark.parametrize("wrong", [0, 17, 200, 2.0, None])
+def test_more_bits_than_can_be_counted_are_refused(wrong):
+    with pytest.raises(ValueError, match="From 1 to 16 bits can be enumerated, got"):
+        all_codes(wrong)
+
+
+@pytest.mark.parametrize("exact", [exact_elbo, exact_log_likelihood])
+def test_a_model_with_too_many_bits_is_not_counted(exact):
+    with pytest.raises(ValueError, match="importance_bound"):
+        exact(BernoulliVAE(200, None), torch.zeros(1, 784))
+
+
+def test_with_bits_the_probabilities_of_all_images_sum_to_one(bits):
+    assert exact_log_likelihood(bits, every_image).exp().sum().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_with_bits_log_p_is_the_elbo_plus_the_divergence_from_the_true_posterior(bits):
+    codes = all_codes(4)[:, None]
+    log_q, log_p = bits.posterior(x).log_prob(codes), log_joint(bits, x, codes)
+    gap = (log_q.exp() * (log_q - log_p.log_softmax(0))).sum(0)
+    assert (gap > 0).all()
+    assert torch.allclose(exact_log_likelihood(bits, x), exact_elbo(bits, x) + gap, atol=1e-5)
+
+
+def test_with_bits_the_elbo_is_that_of_enumeration(bits):
+    values = repeated(elbo, bits, 2, 10_000)
+    error = values.std(0) / 10_000**0.5
+    assert ((values.mean(0) - exact_elbo(bits, x)).abs() < 5 * error).all()
+
+
+def test_with_bits_the_bound_rises_from_the_elbo_to_the_evidence(bits):
+    evidence = exact_log_likelihood(bits, x)
+    bounds = [repeated(importance_bound, bits, k, 2_000).mean(0) for k in (1, 4, 16)]
+    for lower, higher in itertools.pairwise([*bounds, evidence]):
+        assert (lower < higher + 1e-3).all()
+    assert torch.allclose(importance_bound(bits, x, 50_000), evidence, atol=0.02)
+
+
+def test_with_bits_the_gradient_of_elbo_reaches_the_encoder_through_the_kl_only(bits):
+    """It is no estimate of the ELBO's gradient: labutils.estimators has those."""
+    weights = list(bits.encoder.parameters())
+    got = torch.autograd.grad(elbo(bits, x).sum(), weights)
+    expected = torch.autograd.grad(-kl_bernoulli(bits.encoder(x)).sum(), weights)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(got, expected, strict=True))
