@@ -72,7 +72,7 @@ def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
     _check_count(num_samples)
     posterior = model.posterior(x)
     logits = posterior.base_dist.logits
-    u = torch.rand(num_samples, *logits.shape, dtype=x.dtype, device=x.device).clamp(min=1e-7)
+    u = torch.rand(num_samples, *logits.shape, dtype=x.dtype, device=x.device)
     z = ((logits + u.logit()) / temperature).sigmoid()
     return model.likelihood(z).log_prob(x).mean(0) - _kl(posterior, model)
 

@@ -188,6 +188,15 @@ def test_certain_bits_give_finite_gradients(estimator, vae):
     assert all(weights.grad.isfinite().all() for weights in vae.parameters())
 
 
+@pytest.mark.parametrize("estimator", [disarm, gumbel_softmax])
+def test_noise_of_exactly_zero_does_no_harm(estimator, vae, monkeypatch):
+    monkeypatch.setattr(torch, "rand", torch.zeros)
+    value = estimator(vae, x).mean()
+    value.backward()
+    assert value.isfinite()
+    assert all(weights.grad.isfinite().all() for weights in vae.parameters())
+
+
 def test_training_on_an_estimate_raises_the_elbo(digits):
     """Each improves the same small model on patterns that a few bits can tell apart."""
     images = digits.train.images.round()
