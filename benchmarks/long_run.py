@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     names = ["score_function", "leave_one_out", "disarm", *SINGLE]
     parser.add_argument("--estimator", choices=names, default="gumbel_softmax")
-    parser.add_argument("--learning-rate", type=float, default=1e-2)
+    parser.add_argument("--learning-rate", type=float, default=2e-2)
     parser.add_argument("--test", action="store_true", help="score the test digits")
     options = parser.parse_args()
 
