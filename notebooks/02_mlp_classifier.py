@@ -171,7 +171,7 @@ assert torch.allclose(by_hand, model(x), atol=1e-5)
 # **Predict, then run.** Take one image and many masks. Where do you expect the mean of a logit?
 
 # %%
-masks, r = 5_000, 0.5
+masks = 5_000
 one = images[:1].expand(masks, -1)
 with torch.no_grad(), seeded(seed):
     model.train()

@@ -268,8 +268,8 @@ def loss(model, images, labels):
 
 
 def train(name, model, data=digits, loss=loss, epochs=None):
-    epochs = epochs or {"mnist": 4, "bundled": 100}[data.source]
-    settings = {"batch_size": 128, "learning_rate": 8e-3, "seed": seed}
+    epochs = epochs or {"mnist": 5, "bundled": 100}[data.source]
+    settings = {"batch_size": 250, "learning_rate": 1.4e-2, "seed": seed}
     return fit(model, loss, data, epochs=epochs, name=name, **settings)
 
 
@@ -486,7 +486,7 @@ assert 4 < spreads[0] / spreads[2] < 25, "100 times the samples, about a tenth o
 latent_dim = 20
 torch.manual_seed(seed)
 vae = GaussianVAE(latent_dim, hidden_dim=400)
-history = train("vae20", vae, epochs={"mnist": 11, "bundled": 200}[digits.source])
+history = train("vae20", vae, epochs={"mnist": 12, "bundled": 200}[digits.source])
 print(history.table() if len(history) < 20 else history)
 
 # %% [markdown]
@@ -713,7 +713,7 @@ def grey_loss(model, images, labels):
 
 torch.manual_seed(seed)
 grey_vae = GaussianVAE(latent_dim, hidden_dim=400, likelihood="gaussian")
-epochs = {"mnist": 2, "bundled": 250}[digits.source]
+epochs = {"mnist": 2, "bundled": 120}[digits.source]
 train("grey20", grey_vae, loss=grey_loss, epochs=epochs)
 with torch.no_grad(), seeded(seed):
     density = elbo(grey_vae, test.images).mean()
@@ -798,7 +798,7 @@ def beta_model(beta):
 
     torch.manual_seed(seed)
     model = GaussianVAE(latent_dim, hidden_dim=200)
-    epochs = {"mnist": 5, "bundled": 60}[digits.source]
+    epochs = {"mnist": 5, "bundled": 40}[digits.source]
     train("beta", model, data=small, loss=loss, epochs=epochs)
     return model
 
