@@ -713,7 +713,7 @@ def grey_loss(model, images, labels):
 
 torch.manual_seed(seed)
 grey_vae = GaussianVAE(latent_dim, hidden_dim=400, likelihood="gaussian")
-epochs = {"mnist": 2, "bundled": 120}[digits.source]
+epochs = {"mnist": 2, "bundled": 160}[digits.source]
 train("grey20", grey_vae, loss=grey_loss, epochs=epochs)
 with torch.no_grad(), seeded(seed):
     density = elbo(grey_vae, test.images).mean()
@@ -818,8 +818,8 @@ print("\n".join(table))
 names = ("beta 0.1", "beta 1", "beta 30")
 show(
     digit_grid(torch.cat(rows), row_labels=names, title="Means of samples from the prior"),
-    alt="Samples for three values of beta: fragments for 0.1, rough digits for 1, and ten times the "
-    "same grey blob for 30.",
+    alt="Samples for three values of beta: fragments for 0.1, rough digits for 1, and ten times "
+    "the same grey blob for 30.",
 )
 
 # %%
