@@ -41,7 +41,7 @@ def log_likelihood(model, images, num_samples, seed=0, batch_size=100):
 
 
 def bits_per_dimension(nats):
-    """Log-likelihood of a whole image in nats to the bits that coding one pixel costs, Eq. 1.16."""
+    """Log-likelihood of a whole image in nats to the bits that coding one pixel costs, Eq. 1.14."""
     return -nats / (PIXELS * math.log(2))
 
 
