@@ -183,6 +183,13 @@ widgets.gaussian_sliders(ink)
 # %%
 step = 0.02
 x = torch.arange(-8, 8, step, dtype=torch.float64) + step / 2
+
+
+def divergence(log_p, log_q):
+    """KL(p || q) of Eq. 1.4 by quadrature, from log-densities on the grid (last axis), in nats."""
+    return (log_p.exp() * (log_p - log_q)).sum(-1) * step
+
+
 log_data = torch.logaddexp(
     math.log(0.65) + Normal(-2.0, 0.6).log_prob(x), math.log(0.35) + Normal(2.0, 0.9).log_prob(x)
 )
@@ -191,8 +198,7 @@ means = torch.linspace(-4, 4, 161, dtype=torch.float64)
 sigmas = torch.linspace(0.4, 3.6, 161, dtype=torch.float64)
 log_model = Normal(means[:, None, None], sigmas[:, None]).log_prob(x)  # (mean, sigma, x)
 expected = (data * log_model).sum(-1) * step
-forward_kl = (data * (log_data - log_model)).sum(-1) * step
-reverse_kl = (log_model.exp() * (log_model - log_data)).sum(-1) * step
+forward_kl, reverse_kl = divergence(log_data, log_model), divergence(log_model, log_data)
 entropy = -(data * log_data).sum() * step
 assert torch.allclose(expected, -entropy - forward_kl), "equation 1.4, for every model"
 
@@ -228,8 +234,8 @@ axes.set_title("Maximum likelihood covers, the reverse KL picks")
 axes.legend(loc="upper right")
 show(
     figure,
-    alt="A density with two modes. The Gaussian of maximum likelihood is wide and covers both; that "
-    "of the reverse divergence is narrow and sits on the larger mode.",
+    alt="A density with two modes. The Gaussian of maximum likelihood is wide and covers both; "
+    "that of the reverse divergence is narrow and sits on the larger mode.",
 )
 
 # %% [markdown]
@@ -308,7 +314,7 @@ print(f"accuracy: generative {generative:.1%}, discriminative {discriminative:.1
 # also the densities behind them. Only the generative model can draw new points (crosses).
 
 # %%
-low, high = test_features.min(0).values - 1, test_features.max(0).values + 1
+low, high = test_features.min(0).values - 2, test_features.max(0).values + 2
 ticks = [torch.linspace(low[i], high[i], 150) for i in range(2)]
 plane = torch.cartesian_prod(*ticks)
 by_class = density.log_prob(plane[:, None])
@@ -331,8 +337,8 @@ for k, colour in enumerate(colours):
     axes[0].plot(*new[:, k].T, "x", color="black", markersize=8)
 axes[0].set_ylabel("second component")
 axes[1].legend(loc="upper right")
-show(figure, alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse and "
-     "new points for each class. Right: straight boundaries, nothing else.")  # fmt: skip
+show(figure, alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse "
+     "and new points for each class. Right: straight boundaries, nothing else.")  # fmt: skip
 
 # %% [markdown]
 # **Predict, then run.** With very few labelled digits, which one wins? We repeat the fit on random training sets of 4 to
@@ -373,7 +379,8 @@ if digits.source == "mnist":
 strange = (1 - test.images - center) @ components[:2].T  # black and white exchanged
 sure = torch.from_numpy(logistic.predict_proba(strange)).max(-1).values.mean()
 log_p_x = [
-    (density.log_prob(x[:, None]) + log_prior).logsumexp(-1).mean() for x in (test_features, strange)
+    (density.log_prob(x[:, None]) + log_prior).logsumexp(-1).mean()
+    for x in (test_features, strange)
 ]
 print(f"negatives of the test digits: logistic regression is {sure:.0%} sure of its answers")
 print("mean log p(x): {:.1f} nats for digits, {:.1f} for their negatives".format(*log_p_x))
@@ -450,7 +457,7 @@ axes[0].set(title="The map stretches the middle", xlabel="z", ylabel="x = f(z)",
 axes[1].hist(samples.tolist(), bins=edges.tolist(), density=True, color="0.8", label="samples")
 axes[1].plot(x, density, label="change of variables")
 axes[1].set(title="One mode becomes two", xlabel="x", ylabel="density", xlim=(-5, 5))
-axes[1].legend(loc="upper right")
+axes[1].legend(loc="lower center")
 show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
      "and the density by the change of variables, which follows it.")  # fmt: skip
 
@@ -506,6 +513,7 @@ figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
 axes[0].plot(*on.T, ".", label="samples")
 axes[0].plot(*(on + 0.15)[:40].T, "x", color=figures.RED, label="points beside them")
 axes[0].set(title="One dimension, mapped into two", xlabel="$x_1$", ylabel="$x_2$")
+axes[0].set_xlim(-3.2, 5)
 axes[0].legend(loc="lower right")
 axes[1].plot(noises, on_curve, "o-", label="samples")
 axes[1].plot(noises, beside, "x--", color=figures.RED, label="points beside them")
@@ -513,8 +521,8 @@ axes[1].set(title="Without noise there is no density", xscale="log", ylim=(-30, 
 axes[1].set(xlabel="noise (standard deviation)", ylabel="mean log-density (nats)")
 axes[1].invert_xaxis()
 axes[1].legend(loc="lower left")
-show(figure, alt="Left: samples on a wave in the plane, and points beside it. Right: as the noise "
-     "falls, the log-density of the samples rises without limit, that of the others falls.")  # fmt: skip
+show(figure, alt="Left: samples on a wave in the plane, and points beside it. Right: as noise "
+     "falls, the log-density of the samples rises, that of the others falls.")  # fmt: skip
 
 # %% [markdown]
 # A decoder from 20 numbers to 784 pixels is such a map. That is why a GAN, or the autoencoder of notebook 05, gives
@@ -540,22 +548,28 @@ def marginal(log_p_x_given_z):
     return log_p_x_given_z.logsumexp(0) - math.log(len(log_p_x_given_z))
 
 
+def log_density(x, f, noise):
+    """Eq. 1.9 by quadrature, for one-dimensional z: x (N,) to (N,), in nats."""
+    return (Normal(f(nodes)[:, None], noise).log_prob(x) + log_weight[:, None]).logsumexp(0)
+
+
 noise = 0.5
 x = torch.arange(-7, 7, 0.04, dtype=torch.float64)
-log_p_z = Normal(0.0, 1.0).log_prob(nodes) + math.log(0.002)
-by_quadrature = (Normal(f(nodes)[:, None], noise).log_prob(x) + log_p_z[:, None]).logsumexp(0)
+by_quadrature = log_density(x, f, noise)
 with seeded(seed):
     z = torch.randn(20_000, dtype=torch.float64)
     samples = Normal(f(z), noise).sample()
 by_samples = marginal(Normal(f(z)[:, None], noise).log_prob(x))
 assert (by_quadrature.exp().sum() * 0.04 - 1).abs() < 1e-3, "the density integrates to one"
 assert (by_samples.exp() - by_quadrature.exp()).abs().max() < 0.01, "both routes agree"
+
+# %%
 figure, axes = plt.subplots(figsize=(8, 3.6))
 axes.hist(samples.tolist(), bins=80, density=True, color="0.8", label="samples")
 axes.plot(x, by_quadrature.exp(), label="quadrature")
 axes.plot(x, by_samples.exp(), "--", label="Monte Carlo, K = 20,000")
 axes.set(title="In one dimension both routes work", xlabel="x", ylabel="density", xlim=(-4, 4))
-axes.legend(loc="upper right")
+axes.legend(loc="lower center")
 show(figure, alt="A density with two modes: histogram, quadrature and Monte Carlo agree.")
 
 # %% [markdown]
@@ -630,7 +644,7 @@ def wells(x):
 for width in (2, 4, 8, 16):
     x = torch.arange(-width, width, 0.01, dtype=torch.float64) + 0.005
     finite, not_finite = log_normaliser(wells(x), 0.01), log_normaliser(x**2 / 4, 0.01)
-    print(f"from -{width:2} to {width:2}: log Z {finite:8.4f} for two wells, {not_finite:8.2f} for x² / 4")
+    print(f"up to ±{width:2}: log Z {finite:7.4f} for two wells, {not_finite:6.2f} for x² / 4")
 exact = log_normaliser(-(x**2) / 2, 0.01)
 assert abs(exact - 0.5 * math.log(2 * math.pi)) < 1e-6, "the Gaussian's Z is known"
 
@@ -666,6 +680,7 @@ langevin_step = check("langevin_step", langevin_step)
 
 # %%
 def ring(x):
+    """f of a ring of radius 2 in the plane: points (..., 2) to (...,)."""
     return -4 * (x.norm(dim=-1) - 2) ** 2 + 0.5 * x[..., 0]
 
 
@@ -698,7 +713,8 @@ with seeded(seed):
     floor = total_variation(cells[torch.multinomial(probability, 5_000, replacement=True)])
 for steps, x in ends.items():
     print(f"distance after {steps:5,} steps: {total_variation(x):.3f}")
-print(f"exact samples (floor)     : {floor:.3f}\nwithout the noise         : {total_variation(silent):.3f}")
+print(f"exact samples (floor)     : {floor:.3f}")
+print(f"without the noise         : {total_variation(silent):.3f}")
 assert total_variation(ends[1_000]) < 1.3 * floor, "Langevin samples are nearly exact ones"
 assert total_variation(silent) > 3 * floor, "without noise, the chains only climb"
 
@@ -715,8 +731,8 @@ for axis, points, title in (
     axis.set(title=title, xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
 for axis in axes:
     axis.set_xlabel("$x_1$")
-show(figure, alt="A ring, darker on the right. Langevin samples fill it the same way; without noise "
-     "the points gather on a thin line.")  # fmt: skip
+show(figure, alt="A ring, darker on the right. Langevin samples fill it the same way; without "
+     "noise the points gather on a thin line.")  # fmt: skip
 
 # %% [markdown]
 # **The catch.** Samples do not need $Z$, but a likelihood does, and so does its gradient in $\theta$. For images, a
@@ -820,7 +836,7 @@ x_test = binarize(digits.test.images, torch.Generator().manual_seed(seed))
 with seeded(seed):
     mixtures = {size: fit_mixture(x_train, size) for size in (1, 10, 30, 100, 300)}
 some = x_train[:10_000]
-curves = [[log_p(x, mixture).mean().item() for mixture in mixtures.values()] for x in (some, x_valid)]
+curves = [[log_p(x, each).mean().item() for each in mixtures.values()] for x in (some, x_valid)]
 chosen = max(mixtures, key=lambda size: log_p(x_valid, mixtures[size]).mean())
 print("components", *(f"{size:9}" for size in mixtures))
 for name, curve in zip(("training  ", "validation"), curves, strict=True):
@@ -836,7 +852,7 @@ axes.axvline(chosen, color="0.7", linewidth=1)
 axes.set(xlabel="components", ylabel="nats per digit", xticks=list(mixtures))
 axes.set(title="The gap to the training digits grows", xticklabels=list(mixtures))
 axes.legend(loc="lower right")
-show(figure, alt="Log-likelihood against the number of components, on training and on validation digits.")
+show(figure, alt="Log-likelihood of training and of validation digits against the components.")
 if digits.source == "mnist":
     assert chosen == 300, "on MNIST the largest mixture that we have time for is the best one"
 else:
