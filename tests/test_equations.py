@@ -166,7 +166,7 @@ def test_eq_1_11_the_linear_model_has_the_covariance_of_its_samples():
     W, s = (part.requires_grad_() for part in linear_model(2))
     model = MultivariateNormal(torch.zeros(6).double(), W @ W.T + s**2 * torch.eye(6))
     gradients = torch.autograd.grad(model.log_prob(data - data.mean(0)).mean(), (W, s))
-    assert all(g.abs().max() < 1e-9 for g in gradients), "it is a maximum of the likelihood"
+    assert all(g.abs().max() < 1e-6 for g in gradients), "it is a maximum of the likelihood"
     with torch.no_grad():
         x = torch.randn(200_000, 2).double() @ W.T + s * torch.randn(200_000, 6).double()
     distance = torch.cov(x.T) - model.covariance_matrix
