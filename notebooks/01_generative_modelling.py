@@ -694,6 +694,7 @@ def chains(x, steps, step, noisy=True):
     return x
 
 
+# %%
 side = torch.linspace(-3.9, 3.9, 40)  # the centers of cells of 0.2 by 0.2
 cells = torch.cartesian_prod(side, side)
 probability = (ring(cells) - log_normaliser(ring(cells), 0.04)).exp() * 0.04
