@@ -159,6 +159,19 @@ EXERCISES = {
         (_normal(5), torch.tensor(0.4), torch.tensor(-0.6)),
         (
             (lambda x, m, v: -_gaussian_log_density(x, m, v), "The sign is flipped."),
+            (lambda x, m, v: 2 * _gaussian_log_density(x, m, v), "The factor one half is missing."),
+            (
+                lambda x, m, v: -math.log(2 * math.pi) - v - 0.5 * (x - m) ** 2 / v.exp(),
+                "One half multiplies all three terms.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v) + 0.5 * v,
+                "The term log sigma squared is missing.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v) + 0.5 * (v - v.exp()),
+                "The middle term is the logarithm of the variance: log_var itself.",
+            ),
             (
                 lambda x, m, v: -0.5 * (v + (x - m) ** 2 / v.exp()),
                 "The constant log 2 pi is missing: without it the density does not integrate to 1.",
@@ -188,9 +201,13 @@ EXERCISES = {
     ),
     "bayes_rule": Exercise(
         _bayes_rule,
-        (_normal(4, 3).double() * 5 - 800, torch.tensor([0.7, 0.2, 0.1]).double().log()),
+        (
+            torch.cat([_normal(4, 3) * 5 - 800, torch.tensor([[-100.0, -1200, -2100]])]).double(),
+            torch.tensor([0.7, 0.2, 0.1]).double().log(),
+        ),
         (
             (lambda a, p: a.log_softmax(-1), "The prior is missing: add log_prior."),
+            (lambda a, p: (a + p.log()).log_softmax(-1), "log_prior is a logarithm already."),
             (lambda a, p: a + p, "That is the joint. Normalise it: subtract its logsumexp."),
             (
                 lambda a, p: (a + p).log_softmax(0),
@@ -201,6 +218,15 @@ EXERCISES = {
                 lambda a, p: (a.exp() * p.exp() / (a.exp() * p.exp()).sum(-1, keepdim=True)).log(),
                 "exp(-800) underflows to 0. Stay with logarithms: logsumexp.",
             ),
+            (
+                lambda a, p: a + p - (a + p).exp().sum(-1, keepdim=True).log(),
+                "exp(-800) underflows to 0. Stay with logarithms: logsumexp.",
+            ),
+            (
+                lambda a, p: (a + p).softmax(-1).log(),
+                "A probability has underflowed to 0 before its logarithm: subtract logsumexp.",
+            ),
+            (lambda a, p: (a + p.exp()).log_softmax(-1), "Add log_prior as it is, without exp."),
             (
                 lambda a, p: (a + p) - a.logsumexp(-1, keepdim=True),
                 "The denominator needs the prior too: logsumexp of the joint.",
@@ -217,6 +243,8 @@ EXERCISES = {
             ),
             (lambda a, s: a - s.log(), "The slope may be negative: take its absolute value."),
             (lambda a, s: a - s.abs(), "Take the logarithm of the slope."),
+            (lambda a, s: a - s, "Take the logarithm of the absolute slope."),
+            (lambda a, s: a / s, "A density is divided by the slope; logarithms subtract."),
             (lambda a, s: a / s.abs(), "A density is divided by the slope; logarithms subtract."),
             (lambda a, s: a.exp() / s.abs(), "That is the density. Return its logarithm."),
             (lambda a, s: a, "The slope is missing: a stretched density gets thinner."),
@@ -242,6 +270,12 @@ EXERCISES = {
                 lambda x, g, s, e: x + s * g + 2 * s * e,
                 "Take the square root: sqrt(2 * step) times the noise.",
             ),
+            (
+                lambda x, g, s, e: x + s / 2 * g + math.sqrt(s) * e,
+                "Many papers write it so, with a step of twice ours: here it is step and 2 * step.",
+            ),
+            (lambda x, g, s, e: x + s * g + e, "The noise is not scaled."),
+            (lambda x, g, s, e: s * g + math.sqrt(2 * s) * e, "The step starts from x: add it."),
             (lambda x, g, s, e: x + s * g, "The noise is missing: this climbs to a mode."),
             (
                 lambda x, g, s, e: x + g + math.sqrt(2 * s) * e,
@@ -251,11 +285,18 @@ EXERCISES = {
     ),
     "bits_per_dimension": Exercise(
         lambda nats: -nats / (784 * math.log(2)),
-        (torch.tensor([-206.0, -100.0]),),
+        (torch.tensor([-206.0, -100.0, 30.0]),),
         (
             (lambda n: n / (784 * math.log(2)), "The sign is flipped: bits are positive."),
             (lambda n: -n / 784, "Those are nats per dimension. Divide by log 2 to get bits."),
             (lambda n: -n / math.log(2), "Those are the bits of the image. Divide by its pixels."),
+            (
+                lambda n: n.abs() / (784 * math.log(2)),
+                "Change the sign, do not drop it: a log-density may be positive.",
+            ),
+            (lambda n: -n / (28 * math.log(2)), "An image has 28 x 28 = 784 pixels."),
+            (lambda n: -n / (784 * 2), "Divide by log 2, not by 2."),
+            (lambda n: n / 784, "Flip the sign, and divide by log 2."),
             (lambda n: -n * math.log(2) / 784, "Divide by log 2: a nat is more than a bit."),
         ),
     ),

@@ -75,8 +75,9 @@ def scoreboard(
     binarisation say on which images: only rows that agree in these can be compared. error: the
     standard error of the mean, where it is not that of N independent values.
 
-    Entering the same row again replaces it. The rows are kept beside the trained models, in
-    scoreboard.json. A file that cannot be read is set aside, with a warning. Returns the
+    Entering the same row again replaces it; num_samples and the number of images are recorded,
+    but are not part of what makes two rows the same. The rows are kept beside the trained models,
+    in scoreboard.json. A file that cannot be read is set aside, with a warning. Returns the
     Scoreboard of `source`; raises ValueError for a row that is not complete or not finite.
     """
     row = None
@@ -141,6 +142,11 @@ def _row(model, nats, source, kind, split, binarisation, num_samples, error):
             f"image that the model holds for impossible makes the whole mean minus infinity."
         )
     nats = nats.double()
+    if nats.mean() > 0:
+        raise ValueError(
+            f"The log-probability of a binary image is never positive, got {nats.mean():.2f} nats "
+            f"on average. Was a loss passed? Flip its sign."
+        )
     if error is None:
         error = nats.std() / math.sqrt(len(nats))
     return {
@@ -148,6 +154,17 @@ def _row(model, nats, source, kind, split, binarisation, num_samples, error):
         "num_samples": num_samples, "source": source, "split": split,
         "binarisation": binarisation, "images": len(nats),
     }  # fmt: skip
+
+
+def _is_row(row):
+    return (
+        isinstance(row, dict)
+        and row.keys() == {*KEYS, "nats", "error", "num_samples", "images"}
+        and all(isinstance(row[key], str) for key in KEYS)
+        and all(
+            isinstance(row[key], float) and math.isfinite(row[key]) for key in ("nats", "error")
+        )
+    )
 
 
 def _with_row(rows, row):
@@ -162,10 +179,10 @@ def _read_rows(file):
         return []
     try:
         rows = json.loads(file.read_bytes())
-        for row in rows:
-            Scoreboard._line(row)  # has all that a row has
+        if not isinstance(rows, list) or not all(map(_is_row, rows)):
+            raise ValueError
         return rows
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, RecursionError):
         aside = file.with_suffix(".damaged.json")
         file.replace(aside)
         warnings.warn(

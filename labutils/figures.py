@@ -129,7 +129,7 @@ def taxonomy_diagram():
             ("autoregressive model", "exact density", "named only"),
             ("normalising flow", "exact density", "01: recipe 1, in one dimension"),
         )),
-        ("density\napproximated", GREEN, (
+        ("density bounded\nor unnormalised", GREEN, (
             ("variational autoencoder", "lower bound", "03: Gaussian, 04: binary latents"),
             ("score, diffusion model", "lower bound", "named only"),
             ("energy-based model", "density up to a constant", "01: recipe 3, in the plane"),
@@ -147,20 +147,20 @@ def taxonomy_diagram():
     y = 5.25
     for family, colour, leaves in families:
         middle = y - 0.65 * (len(leaves) - 1) / 2
-        _arrow(axes, (1.4, 2.75), (1.9, middle), GREY)
-        _box(axes, 2.75, middle, family, colour, width=1.7, height=0.85)
+        _arrow(axes, (1.4, 2.75), (1.75, middle), GREY)
+        _box(axes, 2.75, middle, family, colour, width=2.0, height=0.85)
         for name, gives, where in leaves:
-            axes.plot((3.6, 4.0), (middle, y), color=colour)
+            axes.plot((3.75, 4.0), (middle, y), color=colour)
             for x, text in ((4.1, name), (7.35, gives), (10.2, where)):
                 axes.text(x, y, text, va="center", color="0.45" if where == "named only" else "k")
             y -= 0.65
         y -= 0.25
     figure.set_label(
         "A tree of generative models. With a density in closed form: finite mixtures, "
-        "autoregressive models and normalising flows give an exact density. With an approximated "
-        "one: variational autoencoders and diffusion models give a lower bound, energy-based "
-        "models a density up to a constant. Without a density: adversarial networks, and "
-        "autoencoders with a mixture on their codes, give samples only. A last column says in "
+        "autoregressive models and normalising flows give an exact density. With a bounded or "
+        "unnormalised one: variational autoencoders and diffusion models give a lower bound, "
+        "energy-based models a density up to a constant. Without a density: adversarial networks, "
+        "and autoencoders with a mixture on their codes, give samples only. A last column says in "
         "which notebook each is met."
     )
     return figure

@@ -60,7 +60,7 @@ def _likelihood_picture(x, mean, sigma, low, high, spread):
     left, right = figure.subplots(1, 2)
     ticks = torch.linspace(low, high, 200, dtype=x.dtype)
     left.hist(x.numpy(), bins=60, density=True, color="0.8")
-    left.set(xlabel="x", ylabel="density", ylim=(0, 1.5 / (sigma * 2.5)))
+    left.set(xlabel="data", ylabel="density", ylim=(0, 1.5 / (sigma * 2.5)))
     sigmas = torch.linspace(spread / 40, spread, 80, dtype=x.dtype)[:, None]
     # of the data, only mean and variance enter the mean log-likelihood of a Gaussian
     variance = x.var(correction=0)
@@ -70,8 +70,8 @@ def _likelihood_picture(x, mean, sigma, low, high, spread):
 
     surface = mean_log_likelihood(ticks, sigmas)
     levels = torch.linspace(surface.max() - 4, surface.max(), 15).numpy()
-    right.contourf(ticks, sigmas[:, 0], surface, levels=levels, extend="min")
-    right.set(xlabel="mean", ylabel="sigma")
+    right.contourf(ticks, sigmas[:, 0], surface, levels=levels, extend="min", cmap="gray_r")
+    right.set(xlabel="mean", ylabel="sigma", title="dark: high likelihood")
     (curve,) = left.plot([], [], color=BLUE, linewidth=2, animated=True)
     (point,) = right.plot([], [], "o", color=ORANGE, markersize=10, animated=True)
     canvas.draw()

@@ -5,9 +5,9 @@ finite differences, sampling or torch.distributions.
 """
 
 import ast
+import itertools
 import math
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,7 +99,7 @@ def test_eq_1_2_the_gaussian_log_density_is_that_of_torch():
 
 def test_eq_1_4_the_expected_log_likelihood_is_minus_entropy_minus_kl():
     """With torch's closed forms for entropy and KL, and samples for the expectation."""
-    (divergence,) = from_notebook("01", "divergence", step=0.01)
+    (divergence,) = from_notebook("01", "divergence", grid_step=0.01)
     x = torch.arange(-12, 12, 0.01, dtype=torch.float64)
     data, model = Normal(0.5, 0.8), Normal(-0.3, 1.7)
     kl = divergence(data.log_prob(x), model.log_prob(x))
@@ -166,7 +166,14 @@ def test_eq_1_11_the_linear_model_has_the_covariance_of_its_samples():
     W, s = (part.requires_grad_() for part in linear_model(2))
     model = MultivariateNormal(torch.zeros(6).double(), W @ W.T + s**2 * torch.eye(6))
     gradients = torch.autograd.grad(model.log_prob(data - data.mean(0)).mean(), (W, s))
-    assert all(g.abs().max() < 1e-6 for g in gradients), "it is a maximum of the likelihood"
+    assert all(g.abs().max() < 1e-6 for g in gradients), "a stationary point of the likelihood"
+    best = model.log_prob(data - data.mean(0)).mean()
+    for chosen in itertools.combinations(range(6), 2):  # the leading pair is (4, 5)
+        rest = [k for k in range(6) if k not in chosen]
+        part = vectors[:, chosen] * (values[list(chosen)] - values[rest].mean()).clamp_min(0).sqrt()
+        covariance = part @ part.T + values[rest].mean() * torch.eye(6)
+        other = MultivariateNormal(torch.zeros(6).double(), covariance)
+        assert chosen == (4, 5) or other.log_prob(data - data.mean(0)).mean() < best
     with torch.no_grad():
         x = torch.randn(200_000, 2).double() @ W.T + s * torch.randn(200_000, 6).double()
     distance = torch.cov(x.T) - model.covariance_matrix
@@ -225,8 +232,22 @@ def test_eq_1_16_every_step_of_em_raises_the_likelihood():
         values.append(log_p(x, mixture).mean().item())
         joint = log_components(x, mixture[1]) + mixture[0]
         mixture = m_step(x, joint.softmax(-1), alpha=1e-6)
-    assert all(after > before - 1e-6 for before, after in pairwise(values))
+    assert all(after > before - 1e-6 for before, after in itertools.pairwise(values))
     assert values[-1] > values[0] + 0.1
+
+
+def test_eq_1_16_maximises_the_weighted_likelihood_of_real_and_imagined_pixels():
+    _, m_step, *_ = mixture_functions()
+    x, r = torch.rand(400, 6).round().double(), torch.rand(400, 2).double().softmax(-1)
+    log_weight, logits = m_step(x, r, alpha=7.0)
+    theta = logits.sigmoid().requires_grad_()
+    of_pixels = (
+        r.T @ x @ theta.log().T + r.T @ (1 - x) @ (1 - theta).log().T
+    )  # (C, C): its diagonal
+    value = of_pixels.diagonal().sum() + 7 * (theta * (1 - theta)).log().sum()
+    (gradient,) = torch.autograd.grad(value, theta)
+    assert gradient.abs().max() < 1e-8, "the objective is concave: this is its maximum"
+    assert torch.allclose(log_weight.exp(), r.mean(0))
 
 
 def tiny_vae(latent_dim=2):

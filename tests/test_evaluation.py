@@ -139,7 +139,17 @@ def test_rows_on_other_data_are_kept_but_not_shown():
     assert len(scoreboard(source="mnist").rows) == 1
 
 
-@pytest.mark.parametrize("text", ["", "[{", "7", "[7]", '[{"model": "VAE"}]', "\x00\x01"])
+ROW = '[{"model": "m", "kind": "k", "split": "s", "binarisation": "b", "error": 1.0, "images": 2, '
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[{", "7", "{}", "[7]", "\x00\x01", "[" * 100_000,
+        ROW + '"num_samples": 1, "nats": -1.0}]',
+        ROW + '"num_samples": 1, "source": "mnist", "nats": NaN}]',
+    ],
+)  # fmt: skip
 def test_a_damaged_scoreboard_is_set_aside(text):
     scoreboard("VAE", values, kind="ELBO", **SET)
     file = runs_folder() / "scoreboard.json"
@@ -169,6 +179,7 @@ def test_a_scoreboard_that_cannot_be_kept_is_still_shown():
         ({"nats": -100.0}, "tensor"),
         ({"nats": values[:1]}, "at least 2"),
         ({"nats": torch.tensor([-1.0, -math.inf])}, "got 1 values that are not"),
+        ({"nats": -values}, "Was a loss passed"),
     ],
 )
 def test_a_row_that_is_not_complete_is_refused(wrong, message):
