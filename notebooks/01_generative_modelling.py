@@ -499,7 +499,8 @@ axes[0].set(title="The map stretches the middle", xlabel="z", ylabel="x = f(z)",
 axes[1].hist(samples.tolist(), bins=edges.tolist(), density=True, color="0.8", label="samples")
 axes[1].plot(x, density, label="change of variables")
 axes[1].set(title="One mode becomes two", xlabel="x", ylabel="density", xlim=(-5, 5))
-axes[1].legend(loc="lower center")
+axes[1].set_ylim(0, 0.28)
+axes[1].legend(loc="upper center", ncols=2)
 show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
      "and the density by the change of variables, which follows it.")  # fmt: skip
 
@@ -559,8 +560,8 @@ figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
 axes[0].plot(*on.T, ".", label="samples")
 axes[0].plot(*off[:60].T, "x", color=figures.RED, label="points beside them")
 axes[0].set(title="One dimension, mapped into two", xlabel="$x_1$", ylabel="$x_2$")
-axes[0].set_xlim(-3.2, 5)
-axes[0].legend(loc="lower right")
+axes[0].set_ylim(-1.7, 1.3)
+axes[0].legend(loc="lower center", ncols=2)
 axes[1].plot(noises, on_curve, "o-", label="samples")
 axes[1].plot(noises, beside, "x--", color=figures.RED, label="points beside them")
 axes[1].set(title="Without noise there is no density", xscale="log", ylim=(-30, 6))
@@ -615,7 +616,8 @@ axes.hist(samples.tolist(), bins=80, density=True, color="0.8", label="samples")
 axes.plot(x, by_quadrature.exp(), label="quadrature")
 axes.plot(x, by_samples.exp(), "--", label="Monte Carlo, K = 20,000")
 axes.set(title="In one dimension both routes work", xlabel="x", ylabel="density", xlim=(-4, 4))
-axes.legend(loc="lower center")
+axes.set_ylim(0, 0.22)
+axes.legend(loc="upper center", ncols=3)
 show(figure, alt="A density with two modes: histogram, quadrature and Monte Carlo agree.")
 
 # %% [markdown]
