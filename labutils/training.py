@@ -155,8 +155,6 @@ class _Run:
         from tqdm.auto import tqdm  # here, since it is slow to import
 
         history, first = self.history, len(self.history)
-        if first == history.epochs:
-            return
         total, initial = history.epochs * self.batches, first * self.batches
         with tqdm(total=total, initial=initial, unit="step", leave=False) as bar:
             for epoch in range(first + 1, history.epochs + 1):
