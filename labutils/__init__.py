@@ -2,7 +2,13 @@
 
 from labutils.checks import check
 from labutils.data import DataError, binarize, load
-from labutils.evaluation import accuracy, log_likelihood
+from labutils.evaluation import (
+    accuracy,
+    bits_per_dimension,
+    log_likelihood,
+    paired_bootstrap,
+    scoreboard,
+)
 from labutils.models import BernoulliVAE, Classifier, GaussianVAE
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
 from labutils.training import fit, seeded
@@ -14,6 +20,7 @@ __all__ = [
     "GaussianVAE",
     "accuracy",
     "binarize",
+    "bits_per_dimension",
     "check",
     "elbo",
     "fit",
@@ -22,5 +29,7 @@ __all__ = [
     "kl_diagonal_gaussian",
     "load",
     "log_likelihood",
+    "paired_bootstrap",
+    "scoreboard",
     "seeded",
 ]

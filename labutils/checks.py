@@ -106,6 +106,22 @@ def _first(tensor, other):
     return f"{tensor[differs][0].item():.7g}"
 
 
+def _gaussian_log_density(x, mean, log_var):
+    return -0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp())
+
+
+def _bayes_rule(log_likelihood, log_prior):
+    return (log_likelihood + log_prior).log_softmax(-1)
+
+
+def _change_of_variables(log_p_z, slope):
+    return log_p_z - slope.abs().log()
+
+
+def _langevin_step(x, gradient, step, noise):
+    return x + step * gradient + math.sqrt(2 * step) * noise
+
+
 def _classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     hidden = F.relu(x @ W1.T + b1)
     return (mask * hidden / (1 - ratio)) @ W2.T + b2
@@ -161,6 +177,152 @@ _DECODER = ((_normal(4, 6) > 0).float(), _normal(6, 5), _normal(6))
 _LOG_WEIGHT = 3 * _normal(7, 3) - 130
 
 EXERCISES = {
+    "gaussian_log_density": Exercise(
+        _gaussian_log_density,
+        (_normal(5), torch.tensor(0.4), torch.tensor(-0.6)),
+        (
+            (lambda x, m, v: -_gaussian_log_density(x, m, v), "The sign is flipped."),
+            (lambda x, m, v: 2 * _gaussian_log_density(x, m, v), "The factor one half is missing."),
+            (
+                lambda x, m, v: -math.log(2 * math.pi) - v - 0.5 * (x - m) ** 2 / v.exp(),
+                "One half multiplies all three terms.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v) + 0.5 * v,
+                "The term log sigma squared is missing.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v) + 0.5 * (v - v.exp()),
+                "The middle term is the logarithm of the variance: log_var itself.",
+            ),
+            (
+                lambda x, m, v: -0.5 * (v + (x - m) ** 2 / v.exp()),
+                "The constant log 2 pi is missing: without it the density does not integrate to 1.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, 2 * v),
+                "You read log_var as the logarithm of the standard deviation. It is that of the "
+                "variance: exp(log_var) is sigma squared.",
+            ),
+            (
+                lambda x, m, v: -0.5 * (math.log(2 * math.pi) + v + (x - m) ** 2 / v),
+                "The squared distance is divided by the variance, exp(log_var).",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v).exp(),
+                "That is the density. Return its logarithm.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v).mean(),
+                "Return one number for each x: the mean is taken in one visible place, later.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v).sum(),
+                "Return one number for each x: the mean is taken in one visible place, later.",
+            ),
+        ),
+    ),
+    "bayes_rule": Exercise(
+        _bayes_rule,
+        (
+            torch.cat([_normal(4, 3) * 5 - 800, torch.tensor([[-100.0, -1200, -2100]])]).double(),
+            torch.tensor([0.7, 0.2, 0.1]).double().log(),
+        ),
+        (
+            (lambda a, p: a.log_softmax(-1), "The prior is missing: add log_prior."),
+            (lambda a, p: (a + p.log()).log_softmax(-1), "log_prior is a logarithm already."),
+            (lambda a, p: a + p, "That is the joint. Normalise it: subtract its logsumexp."),
+            (
+                lambda a, p: (a + p).log_softmax(0),
+                "You normalise over the examples. Sum over the classes, the last axis.",
+            ),
+            (lambda a, p: (a + p).softmax(-1), "Those are probabilities. Return their logarithms."),
+            (
+                lambda a, p: (a.exp() * p.exp() / (a.exp() * p.exp()).sum(-1, keepdim=True)).log(),
+                "exp(-800) underflows to 0. Stay with logarithms: logsumexp.",
+            ),
+            (
+                lambda a, p: a + p - (a + p).exp().sum(-1, keepdim=True).log(),
+                "exp(-800) underflows to 0. Stay with logarithms: logsumexp.",
+            ),
+            (
+                lambda a, p: (a + p).softmax(-1).log(),
+                "A probability has underflowed to 0 before its logarithm: subtract logsumexp.",
+            ),
+            (lambda a, p: (a + p.exp()).log_softmax(-1), "Add log_prior as it is, without exp."),
+            (
+                lambda a, p: (a + p) - a.logsumexp(-1, keepdim=True),
+                "The denominator needs the prior too: logsumexp of the joint.",
+            ),
+        ),
+    ),
+    "change_of_variables": Exercise(
+        _change_of_variables,
+        (_normal(5), torch.tensor([2.0, -0.5, 0.1, -3.0, 1.5])),
+        (
+            (
+                lambda a, s: a + s.abs().log(),
+                "The sign is flipped: where the map stretches, the density thins.",
+            ),
+            (lambda a, s: a - s.log(), "The slope may be negative: take its absolute value."),
+            (lambda a, s: a - s.abs(), "Take the logarithm of the slope."),
+            (lambda a, s: a - s, "Take the logarithm of the absolute slope."),
+            (lambda a, s: a / s, "A density is divided by the slope; logarithms subtract."),
+            (lambda a, s: a / s.abs(), "A density is divided by the slope; logarithms subtract."),
+            (lambda a, s: a.exp() / s.abs(), "That is the density. Return its logarithm."),
+            (lambda a, s: a, "The slope is missing: a stretched density gets thinner."),
+        ),
+    ),
+    "langevin_step": Exercise(
+        _langevin_step,
+        (_normal(4, 2), _normal(4, 2).flip(0), 0.02, _normal(2, 4).T),
+        (
+            (
+                lambda x, g, s, e: x - s * g + math.sqrt(2 * s) * e,
+                "That goes downhill. Samples gather where f is high: add the gradient.",
+            ),
+            (
+                lambda x, g, s, e: x + s * g + s * e,
+                "The noise is scaled with the square root of twice the step, not with the step.",
+            ),
+            (
+                lambda x, g, s, e: x + s * g + math.sqrt(s) * e,
+                "A factor 2 is missing under the root of the noise.",
+            ),
+            (
+                lambda x, g, s, e: x + s * g + 2 * s * e,
+                "Take the square root: sqrt(2 * step) times the noise.",
+            ),
+            (
+                lambda x, g, s, e: x + s / 2 * g + math.sqrt(s) * e,
+                "Many papers write it so, with a step of twice ours: here it is step and 2 * step.",
+            ),
+            (lambda x, g, s, e: x + s * g + e, "The noise is not scaled."),
+            (lambda x, g, s, e: s * g + math.sqrt(2 * s) * e, "The step starts from x: add it."),
+            (lambda x, g, s, e: x + s * g, "The noise is missing: this climbs to a mode."),
+            (
+                lambda x, g, s, e: x + g + math.sqrt(2 * s) * e,
+                "The gradient is multiplied by the step.",
+            ),
+        ),
+    ),
+    "bits_per_dimension": Exercise(
+        lambda nats: -nats / (784 * math.log(2)),
+        (torch.tensor([-206.0, -100.0, 30.0]),),
+        (
+            (lambda n: n / (784 * math.log(2)), "The sign is flipped: bits are positive."),
+            (lambda n: -n / 784, "Those are nats per dimension. Divide by log 2 to get bits."),
+            (lambda n: -n / math.log(2), "Those are the bits of the image. Divide by its pixels."),
+            (
+                lambda n: n.abs() / (784 * math.log(2)),
+                "Change the sign, do not drop it: a log-density may be positive.",
+            ),
+            (lambda n: -n / (28 * math.log(2)), "An image has 28 x 28 = 784 pixels."),
+            (lambda n: -n / (784 * 2), "Divide by log 2, not by 2."),
+            (lambda n: n / 784, "Flip the sign, and divide by log 2."),
+            (lambda n: -n * math.log(2) / 784, "Divide by log 2: a nat is more than a bit."),
+        ),
+    ),
     "parameter_count": Exercise(
         lambda hidden_dim: 784 * hidden_dim + hidden_dim + 10 * hidden_dim + 10,
         (512,),

@@ -37,7 +37,7 @@ def kl_bernoulli(logits, prior_logits=0.0):
 
 
 def elbo(model, x, num_samples=1):
-    """Evidence lower bound on log p(x), Eq. 3.5, the expectation by Monte Carlo (Eq. 3.8).
+    """Evidence lower bound on log p(x), Eq. 3.4 as Eq. 3.5, by Monte Carlo (Eq. 3.8).
 
     x: (batch, 784). Returns (batch,) in nats. Its gradient reaches the encoder through
     reparameterised samples. Bits have none: there only the KL term's gradient does, which is

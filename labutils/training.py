@@ -107,7 +107,7 @@ def fit(model, loss, data, *, epochs, batch_size, learning_rate, seed, name=None
             if name:
                 settings = (epochs, batch_size, learning_rate, seed, device.type)
                 key = _fingerprint(model, loss, (train, validation), settings)
-                run.resume(_runs_folder() / f"{name}-{key}.pt")
+                run.resume(runs_folder() / f"{name}-{key}.pt")
             run.train(loss, train, validation, batch_size)
     except KeyboardInterrupt:
         warnings.warn(
@@ -155,8 +155,6 @@ class _Run:
         from tqdm.auto import tqdm  # here, since it is slow to import
 
         history, first = self.history, len(self.history)
-        if first == history.epochs:
-            return
         total, initial = history.epochs * self.batches, first * self.batches
         with tqdm(total=total, initial=initial, unit="step", leave=False) as bar:
             for epoch in range(first + 1, history.epochs + 1):
@@ -257,7 +255,8 @@ class _Run:
         _set_random_state(state["random"], self.device)
 
 
-def _runs_folder():
+def runs_folder():
+    """Where trained models and the scoreboard are kept."""
     return Path(os.environ.get("LABUTILS_RUNS") or cache_folder() / "runs")
 
 

@@ -169,6 +169,8 @@ show(figures.bits_diagram())
 
 # %%
 def loss_of(objective):
+    """Eq. 4.4: minus the objective in training; in validation minus the ELBO with hard bits."""
+
     def loss(model, images, labels):
         x = binarize(images)
         return -(objective if model.training else elbo)(model, x).mean()
@@ -252,6 +254,11 @@ assert 0 < information < rate < 8 * math.log(2)
 # **Predict, then run.** What is the mean slope over a thousand steps? And the slope of their mean?
 
 # %%
+def slope(g, logit):
+    """Eq. 4.8, for one bit with values g[0] and g[1]."""
+    return logit.sigmoid() * (-logit).sigmoid() * (g[1] - g[0])
+
+
 g = torch.tensor([-92.0, -90.0])  # log p(x given z) for z = 0 and z = 1
 grid = torch.linspace(-5, 5, 1001)
 with seeded(seed):
@@ -259,8 +266,7 @@ with seeded(seed):
 steps = g[(u < grid.sigmoid()).long()]  # one row for each u: a function of the logit
 average = steps.mean(0)
 slope_of_average = (average[600] - average[400]) / (grid[600] - grid[400])
-p = grid[[400, 600]].sigmoid()
-exact = (g[1] - g[0]) * (p[1] - p[0]) / (grid[600] - grid[400])
+exact = slope(g, grid[400:601]).mean()
 flat = (steps.diff(dim=1) == 0).float().mean()
 print(f"mean slope where there is one: 0 ({flat:.2%} of all intervals are flat)")
 print(f"slope of the mean: {slope_of_average:.3f}, by 4.8: {exact:.3f}")
@@ -422,7 +428,10 @@ def gradients(estimator, model, x, draws):
 
 
 def measure(estimator, model, x, draws=1000):
-    """Bias, its standard error, and spread, relative to the exact gradient; the largest z-score."""
+    """The parts of Eq. 4.14, relative to the exact gradient, and the largest z-score.
+
+    Returns the bias, the standard error of the bias, the spread (the root of the variance), z.
+    """
     exact = gradients(exact_elbo, model, x, 1)[0]
     undecided = model.posterior(x).variance > 0.05  # rarer events than that are not seen often
     with seeded(seed):

@@ -454,6 +454,26 @@ def test_a_checkpoint_loads_as_weights_only(runs):
     assert set(state["best"]) == set(Classifier(784, 8, 10).state_dict())
 
 
+class Intruder:
+    """Loading it with Python's pickle makes a folder."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_code_in_a_checkpoint_is_not_executed(runs, tmp_path):
+    train(name="run")
+    (path,) = runs.iterdir()
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"extra": Intruder(tmp_path / "code was executed")}, path)
+    with pytest.warns(UserWarning, match="damaged"):
+        train(name="run")
+    assert not (tmp_path / "code was executed").exists()
+
+
 def test_a_runs_folder_that_cannot_be_written_only_warns(runs):
     runs.write_text("not a folder")
     with pytest.warns(UserWarning, match="not kept: .* cannot be written") as caught:
