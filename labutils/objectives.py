@@ -6,7 +6,7 @@ import torch
 from torch.distributions import kl_divergence
 from torch.nn import functional as F
 
-MEMORY = 2**25  # numbers in the largest tensor that importance_bound makes: 128 MiB of float32
+MEMORY = 2**20  # numbers in the largest tensor that importance_bound makes: it stays in the cache
 MOST_BITS = 16  # that are enumerated: 65,536 codes
 
 
