@@ -696,7 +696,7 @@ show(
 # trained longer with Gumbel-Softmax.
 
 # %%
-epochs = {"mnist": 5, "bundled": 50}[digits.source]
+epochs = {"mnist": 5, "bundled": 100}[digits.source]
 deep = new(BernoulliVAE, 200, 400)
 history = train(deep, contenders["Gumbel-Softmax"], epochs, rate=1e-2)
 print(history.table() if len(history) < 20 else history)
