@@ -2,23 +2,38 @@
 
 from labutils.checks import check
 from labutils.data import DataError, binarize, load
-from labutils.evaluation import accuracy, log_likelihood
-from labutils.models import Classifier, GaussianVAE
+from labutils.evaluation import (
+    DigitFeatures,
+    accuracy,
+    class_imbalance,
+    frechet_distance,
+    log_likelihood,
+    precision_recall,
+    standard_error,
+)
+from labutils.models import AutoEncoder, Classifier, GaussianVAE, fit_mixture
 from labutils.objectives import elbo, importance_bound, kl_diagonal_gaussian
 from labutils.training import fit, seeded
 
 __all__ = [
+    "AutoEncoder",
     "Classifier",
     "DataError",
+    "DigitFeatures",
     "GaussianVAE",
     "accuracy",
     "binarize",
     "check",
+    "class_imbalance",
     "elbo",
     "fit",
+    "fit_mixture",
+    "frechet_distance",
     "importance_bound",
     "kl_diagonal_gaussian",
     "load",
     "log_likelihood",
+    "precision_recall",
     "seeded",
+    "standard_error",
 ]
