@@ -127,6 +127,22 @@ def _importance_bound(log_weight):
     return log_weight.logsumexp(0) - math.log(len(log_weight))
 
 
+def _responsibilities(log_weight, log_density):
+    return (log_weight + log_density).softmax(-1)
+
+
+def _frechet_diagonal(mean_a, std_a, mean_b, std_b):
+    return (mean_a - mean_b).square().sum() + (std_a - std_b).square().sum()
+
+
+def _precision(distances, radii):
+    return (distances <= radii).any(1).float().mean()
+
+
+def _bits_per_dimension(nats, dimensions):
+    return -nats / (dimensions * math.log(2))
+
+
 def _normal(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
 
@@ -136,6 +152,11 @@ _MASK = torch.tensor([[1.0, 0, 1, 1, 0], [0.0, 1, 1, 0, 1], [1.0, 1, 0, 1, 1]])
 _LOGITS = torch.cat([_normal(3, 4), torch.tensor([[200.0, 0, -200, 100]] * 2)])
 _LABELS = torch.tensor([2, 0, 1, 2, 0])
 _LOG_WEIGHT = 3 * _normal(7, 3) - 130
+_SHARES = torch.tensor([0.7, 0.2, 0.1]).log()
+_DISTANCES = torch.tensor(
+    [[1.0, 5, 9], [3, 1.5, 9], [4, 6, 2], [7, 7, 7], [8, 8, 8], [1, 6, 8], [2, 5, 9]]
+)
+_RADII = torch.tensor([2.0, 1.0, 7.0])
 
 EXERCISES = {
     "parameter_count": Exercise(
@@ -332,6 +353,94 @@ EXERCISES = {
                 lambda w: (w.logsumexp(0) - math.log(len(w))).mean(),
                 "Return one number for each example.",
             ),
+        ),
+    ),
+    "responsibilities": Exercise(
+        _responsibilities,
+        (_SHARES, _normal(5, 3) - 130),
+        (
+            (
+                lambda w, d: d.softmax(-1),
+                "The weights of the components are missing: a large component claims more codes.",
+            ),
+            (
+                lambda w, d: (w.exp() + d).softmax(-1),
+                "Add the logarithm of the weight, which is the argument itself.",
+            ),
+            (
+                lambda w, d: (w + d).softmax(0),
+                "You normalise over the codes. For each code, the components share one whole.",
+            ),
+            (
+                lambda w, d: w.exp() * d.exp() / (w.exp() * d.exp()).sum(-1, keepdim=True),
+                "exp(-130) underflows to 0, and 0 / 0 is no number. Use softmax or logsumexp.",
+            ),
+            (lambda w, d: (w + d).log_softmax(-1), "Those are logarithms. Take the exponential."),
+            (lambda w, d: w + d, "That is the numerator's logarithm. Normalise it."),
+        ),
+    ),
+    "frechet_diagonal": Exercise(
+        _frechet_diagonal,
+        (_normal(4), _normal(5)[1:].exp(), _normal(6)[2:], _normal(7)[3:].exp()),
+        (
+            (
+                lambda m, s, n, t: _frechet_diagonal(m, s, n, t).sqrt(),
+                "That is the root. The squared distance is asked for.",
+            ),
+            (
+                lambda m, s, n, t: (m - n).square().sum() + (s**2 - t**2).square().sum(),
+                "You compare the variances. In the closed form it is the standard deviations.",
+            ),
+            (
+                lambda m, s, n, t: (m - n).square().sum() + (s**2 + t**2).sum(),
+                "The cross term is missing: minus twice the sum of the products of the two.",
+            ),
+            (lambda m, s, n, t: (m - n).square().sum(), "The spreads are missing."),
+            (
+                lambda m, s, n, t: _frechet_diagonal(m, s, n, t) / len(m),
+                "You average over the dimensions. Their terms add up: take the sum.",
+            ),
+            (
+                lambda m, s, n, t: (m - n).square() + (s - t).square(),
+                "Sum over the dimensions, to one number.",
+            ),
+        ),
+    ),
+    "precision": Exercise(
+        _precision,
+        (_DISTANCES, _RADII),
+        (
+            (
+                lambda d, r: (d <= r).float().mean(),
+                "You count pairs. A sample counts once, if it lies in any ball.",
+            ),
+            (
+                lambda d, r: (d <= r).any(0).float().mean(),
+                "That is the fraction of balls that hold a sample. Count the samples in a ball.",
+            ),
+            (lambda d, r: (d <= r).all(1).float().mean(), "One ball is enough: any, not all."),
+            (lambda d, r: (d <= r).any(1).float().sum(), "Divide by the number of samples."),
+            (
+                lambda d, r: (d.min(1).values <= r[d.argmin(1)]).float().mean(),
+                "You look at the nearest ball only. A farther, larger one may hold the sample.",
+            ),
+            (
+                lambda d, r: (d > r).all(1).float().mean(),
+                "Those are the samples in no ball: the rest of them is asked for.",
+            ),
+        ),
+    ),
+    "bits_per_dimension": Exercise(
+        _bits_per_dimension,
+        (-96.0, 784),
+        (
+            (
+                lambda n, d: n / (d * math.log(2)),
+                "The sign: a code length is minus the log-probability.",
+            ),
+            (lambda n, d: -n / d, "Those are nats. One bit is log 2 nats: divide by it."),
+            (lambda n, d: -n * math.log(2) / d, "A nat is more than a bit: divide by log 2."),
+            (lambda n, d: -n / math.log(2), "Those are bits per image. Divide by the pixels."),
         ),
     ),
 }
