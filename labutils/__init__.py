@@ -5,10 +5,13 @@ from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
     DigitFeatures,
     accuracy,
+    bits_per_dimension,
     class_imbalance,
     frechet_distance,
     log_likelihood,
+    paired_bootstrap,
     precision_recall,
+    scoreboard,
     standard_error,
 )
 from labutils.models import AutoEncoder, Classifier, GaussianVAE, fit_mixture
@@ -23,6 +26,7 @@ __all__ = [
     "GaussianVAE",
     "accuracy",
     "binarize",
+    "bits_per_dimension",
     "check",
     "class_imbalance",
     "elbo",
@@ -33,7 +37,9 @@ __all__ = [
     "kl_diagonal_gaussian",
     "load",
     "log_likelihood",
+    "paired_bootstrap",
     "precision_recall",
+    "scoreboard",
     "seeded",
     "standard_error",
 ]

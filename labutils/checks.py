@@ -106,6 +106,22 @@ def _first(tensor, other):
     return f"{tensor[differs][0].item():.7g}"
 
 
+def _gaussian_log_density(x, mean, log_var):
+    return -0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp())
+
+
+def _bayes_rule(log_likelihood, log_prior):
+    return (log_likelihood + log_prior).log_softmax(-1)
+
+
+def _change_of_variables(log_p_z, slope):
+    return log_p_z - slope.abs().log()
+
+
+def _langevin_step(x, gradient, step, noise):
+    return x + step * gradient + math.sqrt(2 * step) * noise
+
+
 def _classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     hidden = F.relu(x @ W1.T + b1)
     return (mask * hidden / (1 - ratio)) @ W2.T + b2
@@ -139,8 +155,12 @@ def _precision(distances, radii):
     return (distances <= radii).any(1).float().mean()
 
 
-def _bits_per_dimension(nats, dimensions):
-    return -nats / (dimensions * math.log(2))
+def _mixture_parameters(components, d):
+    return components * (1 + d + d * (d + 1) // 2) - 1
+
+
+def _bic(total, components, d, n):
+    return -2 * total + _mixture_parameters(components, d) * math.log(n)
 
 
 def _normal(*shape):
@@ -159,6 +179,111 @@ _DISTANCES = torch.tensor(
 _RADII = torch.tensor([2.0, 1.0, 7.0])
 
 EXERCISES = {
+    "gaussian_log_density": Exercise(
+        _gaussian_log_density,
+        (_normal(5), torch.tensor(0.4), torch.tensor(-0.6)),
+        (
+            (lambda x, m, v: -_gaussian_log_density(x, m, v), "The sign is flipped."),
+            (
+                lambda x, m, v: -0.5 * (v + (x - m) ** 2 / v.exp()),
+                "The constant log 2 pi is missing: without it the density does not integrate to 1.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, 2 * v),
+                "You read log_var as the logarithm of the standard deviation. It is that of the "
+                "variance: exp(log_var) is sigma squared.",
+            ),
+            (
+                lambda x, m, v: -0.5 * (math.log(2 * math.pi) + v + (x - m) ** 2 / v),
+                "The squared distance is divided by the variance, exp(log_var).",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v).exp(),
+                "That is the density. Return its logarithm.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v).mean(),
+                "Return one number for each x: the mean is taken in one visible place, later.",
+            ),
+            (
+                lambda x, m, v: _gaussian_log_density(x, m, v).sum(),
+                "Return one number for each x: the mean is taken in one visible place, later.",
+            ),
+        ),
+    ),
+    "bayes_rule": Exercise(
+        _bayes_rule,
+        (_normal(4, 3).double() * 5 - 800, torch.tensor([0.7, 0.2, 0.1]).double().log()),
+        (
+            (lambda a, p: a.log_softmax(-1), "The prior is missing: add log_prior."),
+            (lambda a, p: a + p, "That is the joint. Normalise it: subtract its logsumexp."),
+            (
+                lambda a, p: (a + p).log_softmax(0),
+                "You normalise over the examples. Sum over the classes, the last axis.",
+            ),
+            (lambda a, p: (a + p).softmax(-1), "Those are probabilities. Return their logarithms."),
+            (
+                lambda a, p: (a.exp() * p.exp() / (a.exp() * p.exp()).sum(-1, keepdim=True)).log(),
+                "exp(-800) underflows to 0. Stay with logarithms: logsumexp.",
+            ),
+            (
+                lambda a, p: (a + p) - a.logsumexp(-1, keepdim=True),
+                "The denominator needs the prior too: logsumexp of the joint.",
+            ),
+        ),
+    ),
+    "change_of_variables": Exercise(
+        _change_of_variables,
+        (_normal(5), torch.tensor([2.0, -0.5, 0.1, -3.0, 1.5])),
+        (
+            (
+                lambda a, s: a + s.abs().log(),
+                "The sign is flipped: where the map stretches, the density thins.",
+            ),
+            (lambda a, s: a - s.log(), "The slope may be negative: take its absolute value."),
+            (lambda a, s: a - s.abs(), "Take the logarithm of the slope."),
+            (lambda a, s: a / s.abs(), "A density is divided by the slope; logarithms subtract."),
+            (lambda a, s: a.exp() / s.abs(), "That is the density. Return its logarithm."),
+            (lambda a, s: a, "The slope is missing: a stretched density gets thinner."),
+        ),
+    ),
+    "langevin_step": Exercise(
+        _langevin_step,
+        (_normal(4, 2), _normal(4, 2).flip(0), 0.02, _normal(2, 4).T),
+        (
+            (
+                lambda x, g, s, e: x - s * g + math.sqrt(2 * s) * e,
+                "That goes downhill. Samples gather where f is high: add the gradient.",
+            ),
+            (
+                lambda x, g, s, e: x + s * g + s * e,
+                "The noise is scaled with the square root of twice the step, not with the step.",
+            ),
+            (
+                lambda x, g, s, e: x + s * g + math.sqrt(s) * e,
+                "A factor 2 is missing under the root of the noise.",
+            ),
+            (
+                lambda x, g, s, e: x + s * g + 2 * s * e,
+                "Take the square root: sqrt(2 * step) times the noise.",
+            ),
+            (lambda x, g, s, e: x + s * g, "The noise is missing: this climbs to a mode."),
+            (
+                lambda x, g, s, e: x + g + math.sqrt(2 * s) * e,
+                "The gradient is multiplied by the step.",
+            ),
+        ),
+    ),
+    "bits_per_dimension": Exercise(
+        lambda nats: -nats / (784 * math.log(2)),
+        (torch.tensor([-206.0, -100.0]),),
+        (
+            (lambda n: n / (784 * math.log(2)), "The sign is flipped: bits are positive."),
+            (lambda n: -n / 784, "Those are nats per dimension. Divide by log 2 to get bits."),
+            (lambda n: -n / math.log(2), "Those are the bits of the image. Divide by its pixels."),
+            (lambda n: -n * math.log(2) / 784, "Divide by log 2: a nat is more than a bit."),
+        ),
+    ),
     "parameter_count": Exercise(
         lambda hidden_dim: 784 * hidden_dim + hidden_dim + 10 * hidden_dim + 10,
         (512,),
@@ -430,17 +555,38 @@ EXERCISES = {
             ),
         ),
     ),
-    "bits_per_dimension": Exercise(
-        _bits_per_dimension,
-        (-96.0, 784),
+    "bic": Exercise(
+        _bic,
+        (-340.0, 3, 16, 1_000),
         (
             (
-                lambda n, d: n / (d * math.log(2)),
-                "The sign: a code length is minus the log-probability.",
+                lambda a, k, d, n: 2 * a + _mixture_parameters(k, d) * math.log(n),
+                "The sign: minus twice the log-likelihood. A better fit lowers the BIC.",
             ),
-            (lambda n, d: -n / d, "Those are nats. One bit is log 2 nats: divide by it."),
-            (lambda n, d: -n * math.log(2) / d, "A nat is more than a bit: divide by log 2."),
-            (lambda n, d: -n / math.log(2), "Those are bits per image. Divide by the pixels."),
+            (
+                lambda a, k, d, n: -a + _mixture_parameters(k, d) * math.log(n),
+                "The factor 2 before the log-likelihood is missing.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + _mixture_parameters(k, d),
+                "Each parameter costs log N. You charge 1 for it.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a - _mixture_parameters(k, d) * math.log(n),
+                "Parameters are a cost: add them. You reward a large mixture.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + (_mixture_parameters(k, d) + 1) * math.log(n),
+                "The weights sum to 1: one of them is not free. Subtract 1.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + (k * (1 + 2 * d) - 1) * math.log(n),
+                "You count diagonal covariances. A full one has d (d + 1) / 2 numbers.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + (k * (1 + d + d * d) - 1) * math.log(n),
+                "A covariance is symmetric: d (d + 1) / 2 of its d * d numbers are free.",
+            ),
         ),
     ),
 }

@@ -121,6 +121,51 @@ def confusion(matrix, title=None):
     return figure
 
 
+def taxonomy_diagram():
+    """Deep generative models by how they represent the likelihood, after Goodfellow (2016)."""
+    families = (
+        ("density in\nclosed form", BLUE, (
+            ("finite mixture", "exact density", "01: mixture of Bernoullis"),
+            ("autoregressive model", "exact density", "named only"),
+            ("normalising flow", "exact density", "01: recipe 1, in one dimension"),
+        )),
+        ("density\napproximated", GREEN, (
+            ("variational autoencoder", "lower bound", "03: Gaussian, 04: binary latents"),
+            ("score, diffusion model", "lower bound", "named only"),
+            ("energy-based model", "density up to a constant", "01: recipe 3, in the plane"),
+        )),
+        ("no density", ORANGE, (
+            ("adversarial network (GAN)", "samples only", "named only"),
+            ("autoencoder + mixture", "samples only", "05"),
+        )),
+    )  # fmt: skip
+    figure = _canvas(13.5, 6.2)
+    axes = figure.axes[0]
+    for x, title in ((4.1, "model"), (7.35, "what it gives"), (10.2, "in this course")):
+        axes.text(x, 5.85, title, va="center", fontweight="bold")
+    _box(axes, 0.75, 2.75, "model\nof p(x)", GREY, width=1.3, height=0.95)
+    y = 5.25
+    for family, colour, leaves in families:
+        middle = y - 0.65 * (len(leaves) - 1) / 2
+        _arrow(axes, (1.4, 2.75), (1.9, middle), GREY)
+        _box(axes, 2.75, middle, family, colour, width=1.7, height=0.85)
+        for name, gives, where in leaves:
+            axes.plot((3.6, 4.0), (middle, y), color=colour)
+            for x, text in ((4.1, name), (7.35, gives), (10.2, where)):
+                axes.text(x, y, text, va="center", color="0.45" if where == "named only" else "k")
+            y -= 0.65
+        y -= 0.25
+    figure.set_label(
+        "A tree of generative models. With a density in closed form: finite mixtures, "
+        "autoregressive models and normalising flows give an exact density. With an approximated "
+        "one: variational autoencoders and diffusion models give a lower bound, energy-based "
+        "models a density up to a constant. Without a density: adversarial networks, and "
+        "autoencoders with a mixture on their codes, give samples only. A last column says in "
+        "which notebook each is met."
+    )
+    return figure
+
+
 def classifier_diagram(input_dim, hidden_dim, output_dim, dropout_ratio):
     """The layers of Classifier, with the dimensions of each parameter."""
     figure = _canvas(10.5, 4.6)

@@ -16,7 +16,11 @@ PIXELS = 784
 
 
 class Classifier(nn.Module):
-    """One hidden layer: images (batch, input_dim) to class logits (batch, output_dim), Eq. 2.1."""
+    """One hidden layer: images (batch, input_dim) to class logits (batch, output_dim), Eq. 2.1.
+
+    In training, units that dropout spares are scaled up (Eq. 2.2), so that nothing changes in
+    evaluation mode.
+    """
 
     def __init__(self, input_dim, hidden_dim, output_dim, dropout_ratio=0.5):
         super().__init__()
@@ -62,7 +66,7 @@ class GaussianVAE(nn.Module):
         return _normal(mean, log_var)
 
     def likelihood(self, z):
-        """p(x given z), Eq. 3.2 or, Gaussian, 3.13: z (..., latent_dim); an event is an image."""
+        """p(x given z), Eq. 3.2 or Eq. 3.13: z (..., latent_dim); an event is an image."""
         output = self.decoder(z)
         if self.log_var is not None:
             return _normal(output, self.log_var)

@@ -18,7 +18,7 @@ def kl_diagonal_gaussian(mean, log_var):
 
 
 def elbo(model, x, num_samples=1):
-    """Evidence lower bound on log p(x), Eq. 3.5, the expectation by Monte Carlo (Eq. 3.8).
+    """Evidence lower bound on log p(x), Eq. 3.4 as Eq. 3.5, by Monte Carlo (Eq. 3.8).
 
     x: (batch, 784). Returns (batch,) in nats. The gradient reaches the encoder through the
     reparameterised samples.

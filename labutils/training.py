@@ -107,7 +107,7 @@ def fit(model, loss, data, *, epochs, batch_size, learning_rate, seed, name=None
             if name:
                 settings = (epochs, batch_size, learning_rate, seed, device.type)
                 key = _fingerprint(model, loss, (train, validation), settings)
-                run.resume(_runs_folder() / f"{name}-{key}.pt")
+                run.resume(runs_folder() / f"{name}-{key}.pt")
             run.train(loss, train, validation, batch_size)
     except KeyboardInterrupt:
         warnings.warn(
@@ -257,7 +257,8 @@ class _Run:
         _set_random_state(state["random"], self.device)
 
 
-def _runs_folder():
+def runs_folder():
+    """Where trained models and the scoreboard are kept."""
     return Path(os.environ.get("LABUTILS_RUNS") or cache_folder() / "runs")
 
 

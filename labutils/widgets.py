@@ -1,16 +1,97 @@
-"""Sliders over a trained model: they change the bytes of one image and redraw nothing else."""
+"""Sliders over a model. They replace the bytes of one image, so that nothing flickers."""
 
 import io
 
 import ipywidgets
+import numpy as np
 import torch
-from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+from torch.distributions import Normal
 
-from labutils.figures import BLUE, RED
+from labutils.figures import BLUE, ORANGE, RED
 
 SCALE = 8  # screen pixels for one pixel of a digit
 SIDE = 28 * SCALE
+
+
+def gaussian_sliders(x):
+    """Fit a Gaussian to numbers x (N,) by hand: its density, and the mean log-likelihood.
+
+    Returns an ipywidgets box. The static part of the picture is drawn once; a move of a slider
+    draws the curve and the point over it.
+    """
+    x = x.double().cpu()
+    mean, sigma, spread = x.mean(), x.std(), 4 * x.std().item()
+    low, high = x.min().item(), x.max().item()
+    options = {"readout_format": ".1f", "continuous_update": True, "layout": {"width": "45%"}}
+    sliders = [
+        ipywidgets.FloatSlider(
+            low, min=low, max=high, step=spread / 80, description="mean", **options
+        ),
+        ipywidgets.FloatSlider(
+            spread / 2,
+            min=spread / 40,
+            max=spread,
+            step=spread / 80,
+            description="sigma",
+            **options,
+        ),
+    ]
+    picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "950px"})
+    number = ipywidgets.HTML()
+    draw = _likelihood_picture(x, mean, sigma, low, high, spread)
+
+    def update(_=None):
+        picture.value, value = draw(*(slider.value for slider in sliders))
+        number.value = (
+            f"mean log-likelihood {value:.3f} nats; the closed form reaches "
+            f"{Normal(mean, x.std(correction=0)).log_prob(x).mean():.3f}"
+        )
+
+    for slider in sliders:
+        slider.observe(update, "value")
+    update()
+    return ipywidgets.VBox([ipywidgets.HBox(sliders), number, picture])
+
+
+def _likelihood_picture(x, mean, sigma, low, high, spread):
+    """A function of mean and sigma that returns the picture, as PNG, and the log-likelihood."""
+    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    ticks = torch.linspace(low, high, 200, dtype=x.dtype)
+    left.hist(x.numpy(), bins=60, density=True, color="0.8")
+    left.set(xlabel="x", ylabel="density", ylim=(0, 1.5 / (sigma * 2.5)))
+    sigmas = torch.linspace(spread / 40, spread, 80, dtype=x.dtype)[:, None]
+    # of the data, only mean and variance enter the mean log-likelihood of a Gaussian
+    variance = x.var(correction=0)
+
+    def mean_log_likelihood(mu, s):
+        return Normal(mu, s).log_prob(x.mean()) - variance / (2 * s**2)
+
+    surface = mean_log_likelihood(ticks, sigmas)
+    levels = torch.linspace(surface.max() - 4, surface.max(), 15).numpy()
+    right.contourf(ticks, sigmas[:, 0], surface, levels=levels, extend="min")
+    right.set(xlabel="mean", ylabel="sigma")
+    (curve,) = left.plot([], [], color=BLUE, linewidth=2, animated=True)
+    (point,) = right.plot([], [], "o", color=ORANGE, markersize=10, animated=True)
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
+
+    def draw(mu, s):
+        curve.set_data(ticks, Normal(mu, s).log_prob(ticks).exp())
+        point.set_data([mu], [s])
+        canvas.restore_region(background)
+        left.draw_artist(curve)
+        right.draw_artist(point)
+        return png(np.asarray(canvas.buffer_rgba())), mean_log_likelihood(
+            mu, torch.tensor(s)
+        ).item()
+
+    return draw
 
 
 @torch.no_grad()
@@ -37,7 +118,7 @@ def latent_walk(model, mixture, codes):
         z = codes.new_tensor([slider.value for slider in sliders])
         density = mixture.log_prob(z).item()
         caption.value = f"Left: where you are. Right: the digit. Log-density {density:.1f} nats"
-        image.value = _png(_marked(plane, z, low, high), model.decode(z))
+        image.value = png(_beside(_marked(plane, z, low, high), model.decode(z)))
 
     for slider in sliders:
         slider.observe(decode, "value")
@@ -68,11 +149,16 @@ def _marked(plane, z, low, high):
     return marked
 
 
-def _png(plane, pixels):
-    """The map and, beside it, the digit (784,), as the bytes of a picture."""
+def _beside(plane, pixels):
+    """The map and, right of it, the digit (784,), as an array of bytes."""
     digit = 1 - pixels.view(28, 28, 1).expand(-1, -1, 3)
     digit = digit.repeat_interleave(SCALE, 0).repeat_interleave(SCALE, 1)
-    picture = torch.cat([plane, digit], 1).clamp(0, 1)
-    file = io.BytesIO()
-    plt.imsave(file, picture.cpu().numpy(), format="png")
-    return file.getvalue()
+    picture = torch.cat([plane, digit], 1).clamp(0, 1) * 255
+    return picture.round().byte().cpu().numpy()
+
+
+def png(picture):
+    """An array of bytes, (height, width) or (height, width, channels), as a PNG file."""
+    packed = io.BytesIO()
+    Image.fromarray(picture).save(packed, "PNG", compress_level=1)
+    return packed.getvalue()

@@ -196,7 +196,7 @@ show(figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit w
 # %% [markdown]
 # The histogram shows the spread that a mask causes, and the two lines that coincide. For probabilities
 # this does not hold exactly: the softmax of section 3 is not linear, and the mean of a softmax is not the softmax of
-# the mean. The network without a mask approximates the average of the predictions over all masks.
+# the mean. The network without a mask only stands in for the average of the predictions over all masks.
 
 # %% [markdown]
 # ## 3 From logits to a likelihood
@@ -226,7 +226,7 @@ show(figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit w
 
 # %%
 def cross_entropy(logits, labels):
-    """Eq. 2.4: mean negative log-likelihood of the labels, in nats, one number."""
+    """Eq. 2.4 of Eq. 2.3: mean negative log-likelihood of the labels, in nats, one number."""
     ### BEGIN SOLUTION
     own = logits[torch.arange(len(labels)), labels]
     return (logits.logsumexp(-1) - own).mean()

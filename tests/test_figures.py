@@ -13,6 +13,7 @@ from labutils import figures
 IMAGES = torch.rand(20, 784, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 10
 DIAGRAMS = {
+    "taxonomy": figures.taxonomy_diagram,
     "classifier": lambda: figures.classifier_diagram(784, 512, 10, 0.5),
     "activation": figures.activation_diagram,
     "autoencoder": figures.autoencoder_diagram,

@@ -1,0 +1,948 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 Generative modelling
+#
+# A generative model is a probability distribution that is fitted to data. This notebook shows what fitting means,
+# and runs the three recipes by which every later notebook builds its distribution.
+#
+# **After this notebook you will be able to**
+#
+# - fit a density by maximum likelihood, and say which divergence that minimises;
+# - tell a generative from a discriminative model, by what each can do;
+# - build a density in three ways, check it in numbers, and name the catch of each;
+# - say why the obvious estimate of a marginal likelihood fails in many dimensions;
+# - read log-likelihoods in nats and in bits per dimension, and compare two models with an error bar.
+#
+# **Time needed:** about 90 minutes, with five exercises. The cells run in about 40 seconds on two cores.
+
+# %%
+import math
+from functools import partial
+
+import torch
+from matplotlib import pyplot as plt
+from sklearn.linear_model import LogisticRegression
+from torch.distributions import Chi2, MultivariateNormal, Normal
+from torch.nn import functional as F
+
+from labutils import (
+    binarize,
+    bits_per_dimension,
+    check,
+    figures,
+    load,
+    paired_bootstrap,
+    scoreboard,
+    seeded,
+    widgets,
+)
+from labutils.figures import digit_grid, show, use_style
+
+use_style()
+seed = 0
+digits = load()
+print("torch ", torch.__version__)
+print("device cpu: this notebook trains little")
+print("data  ", digits)
+print("seed  ", seed)
+
+# %% [markdown]
+# ## 1 A map of the models
+#
+# A model is **generative** if it places a joint distribution over all observed dimensions of the data. The next picture
+# sorts deep generative models by how they represent that distribution, after Goodfellow (2016), with what has come
+# since. The third column is the one to remember: what can you ask of a trained model? An exact density, a bound on
+# it, a density up to a constant, or samples only.
+
+# %%
+show(figures.taxonomy_diagram())
+
+# %% [markdown]
+# ## 2 Maximum likelihood
+#
+# Let $p_\theta(x)$ be a density with parameters $\theta$. **Maximum likelihood** chooses the parameters under which the
+# data are most probable. The expectation over the unknown data distribution is estimated by the mean over the training
+# set:
+#
+# $$\theta^* = \arg\max_\theta\, \mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big]
+#   \approx \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log p_\theta(x_i) \tag{1.1}$$
+#
+# **The sign convention of this course:** the text maximises log-likelihoods and bounds on them; the code minimises
+# losses, `loss = -log_likelihood`. Log-densities are in **nats** (natural logarithms), summed over the dimensions of an
+# image, and averaged over images in one visible place.
+#
+# The smallest example: one number per digit, its ink (the mean grey value, in percent), under one Gaussian,
+#
+# $$\log p_{\mu, \sigma}(x) = -\frac{1}{2} \Big( \log 2\pi + \log \sigma^2 + \frac{(x - \mu)^2}{\sigma^2} \Big) \tag{1.2}$$
+#
+# **Exercise 1.1** (difficulty 1 of 3, 5 minutes). Write equation 1.2. The second parameter is `log_var`,
+# $\log \sigma^2$: any real number is allowed, so that gradient steps cannot leave the valid range.
+#
+# <details><summary>Hint 1</summary>The variance is <code>log_var.exp()</code>.</details>
+# <details><summary>Hint 2</summary>Three terms, all times minus one half, one of them constant.</details>
+
+# %%
+def gaussian_log_density(x, mean, log_var):
+    """Eq. 1.2, in nats: one number for each x."""
+    ### BEGIN SOLUTION
+    return -0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp())
+    ### END SOLUTION
+
+
+gaussian_log_density = check("gaussian_log_density", gaussian_log_density)
+
+# %% [markdown]
+# Gradient ascent climbs the mean log-likelihood. For one Gaussian there is also a closed form, the mean and the mean
+# squared deviation of the data, so that we can check where it arrives:
+#
+# $$\mu^* = \frac{1}{N} \sum_i x_i, \qquad (\sigma^*)^2 = \frac{1}{N} \sum_i (x_i - \mu^*)^2 \tag{1.3}$$
+
+# %%
+def closed_form(x):
+    """Eq. 1.3: the mean and log-variance of the most likely Gaussian."""
+    return x.mean(), x.var(correction=0).log()
+
+
+def ascend(x, mean, log_var, steps=300, rate=1.0):
+    """Gradient ascent on Eq. 1.1 for one Gaussian. Returns the path, (steps + 1, 2)."""
+    theta = torch.tensor([mean, log_var], requires_grad=True)
+    path = [theta.detach().clone()]
+    for _ in range(steps):
+        (slope,) = torch.autograd.grad(gaussian_log_density(x, *theta).mean(), theta)
+        with torch.no_grad():
+            theta += rate * slope
+        path.append(theta.detach().clone())
+    return torch.stack(path)
+
+
+ink = 100 * digits.train.images.mean(1)
+best = torch.stack(closed_form(ink))
+path = ascend(ink, mean=best[0].item() + 17, log_var=5.0)
+print(f"gradient ascent: mean {path[-1, 0]:.3f} %, log-variance {path[-1, 1]:.4f}")
+print(f"closed form    : mean {best[0]:.3f} %, log-variance {best[1]:.4f}")
+assert torch.allclose(path[-1], best, atol=1e-2), "both find the same maximum"
+
+# %% [markdown]
+# The next picture shows the climb: on the left the density at three points of the path, over the histogram of the ink;
+# on the right the mean log-likelihood over both parameters, with the whole path. Where the curve fits the histogram, the
+# log-likelihood is highest.
+
+# %%
+means, log_vars = best[0] + torch.linspace(-11, 21, 120), torch.linspace(1.2, 6, 100)
+surface = gaussian_log_density(ink[:500, None, None], means, log_vars[:, None]).mean(0)
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.2))
+axes[0].hist(ink.tolist(), bins=60, density=True, color="0.8")
+x = best[0] + torch.linspace(-13, 27, 300)
+for step, style in ((0, ":"), (15, "--"), (300, "-")):
+    density = gaussian_log_density(x, *path[step]).exp()
+    axes[0].plot(x, density, style, color=figures.BLUE, label=f"after {step} steps")
+axes[0].set(title="Ink of the training digits", xlabel="ink (%)", ylabel="density")
+axes[0].legend()
+axes[1].contourf(means, log_vars, surface, levels=torch.linspace(-7, -2.8, 15), extend="min")
+axes[1].plot(*path.T, "o-", color="white", markersize=4)
+axes[1].plot(*best, "*", color=figures.ORANGE, markersize=18)
+axes[1].set(title="Mean log-likelihood, and the climb", xlabel="mean (%)", ylabel="log-variance")
+show(
+    figure,
+    alt="Left: a histogram of the ink, and three Gaussians that approach it. Right: a surface "
+    "with one maximum, marked by a star, and the path of gradient ascent that ends there.",
+)
+
+# %% [markdown]
+# Move the sliders and watch the number: can you beat the closed form? (Where no kernel runs, the picture above makes
+# the same point.)
+
+# %%
+widgets.gaussian_sliders(ink)
+
+# %% [markdown]
+# ## 3 What maximum likelihood minimises
+#
+# Insert $\log p_{\text{data}}(x)$ and subtract it again. The expected log-likelihood splits into a part that does not
+# depend on the model, minus the entropy $H$ of the data, and a divergence:
+#
+# $$\mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big]
+#   = -H(p_{\text{data}}) - \mathrm{KL}\big(p_{\text{data}}\,\|\,p_\theta\big) \tag{1.4}$$
+#
+# So **maximising the likelihood minimises the KL divergence from the data to the model**. To see it in numbers we need a
+# data distribution that we know: a mixture of two Gaussians, and one Gaussian as a model that cannot fit it. A fine grid
+# of points turns integrals into sums (quadrature).
+
+# %%
+step = 0.02
+x = torch.arange(-8, 8, step, dtype=torch.float64) + step / 2
+
+
+def divergence(log_p, log_q):
+    """KL(p || q) of Eq. 1.4 by quadrature, from log-densities on the grid (last axis), in nats."""
+    return (log_p.exp() * (log_p - log_q)).sum(-1) * step
+
+
+log_data = torch.logaddexp(
+    math.log(0.65) + Normal(-2.0, 0.6).log_prob(x), math.log(0.35) + Normal(2.0, 0.9).log_prob(x)
+)
+data = log_data.exp()
+means = torch.linspace(-4, 4, 161, dtype=torch.float64)
+sigmas = torch.linspace(0.4, 3.6, 161, dtype=torch.float64)
+log_model = Normal(means[:, None, None], sigmas[:, None]).log_prob(x)  # (mean, sigma, x)
+expected = (data * log_model).sum(-1) * step
+forward_kl, reverse_kl = divergence(log_data, log_model), divergence(log_model, log_data)
+entropy = -(data * log_data).sum() * step
+assert torch.allclose(expected, -entropy - forward_kl), "equation 1.4, for every model"
+
+# %% [markdown]
+# **Predict, then run.** The data have two modes, the model has one. Where will maximum likelihood put it: on the larger
+# mode, or between the two? And where would the divergence the other way round, $\mathrm{KL}(p_\theta \,\|\,
+# p_{\text{data}})$, put it?
+
+# %%
+def smallest(divergence):
+    """The model of the grid, as (mean, sigma), at which the divergence is smallest."""
+    row, column = torch.unravel_index(divergence.argmin(), divergence.shape)
+    return means[row].item(), sigmas[column].item()
+
+
+covering, picking = smallest(forward_kl), smallest(reverse_kl)
+mean_of_data = (data * x).sum().item() * step
+print("maximum likelihood: mean {:.2f}, sigma {:.2f}".format(*covering))
+print("reverse KL        : mean {:.2f}, sigma {:.2f}".format(*picking))
+assert abs(covering[0] - mean_of_data) < 0.05, "maximum likelihood matches the mean of the data"
+assert abs(picking[0] + 2) < 0.1, "the reverse KL sits on one mode"
+
+# %%
+figure, axes = plt.subplots(figsize=(9, 4))
+axes.fill_between(x, data, color="0.85", label="data")
+for (mean, sigma), name, style in (
+    (covering, "maximum likelihood: KL(data, model)", "-"),
+    (picking, "the other way: KL(model, data)", "--"),
+):
+    axes.plot(x, Normal(mean, sigma).log_prob(x).exp(), style, label=name)
+axes.set(xlabel="x", ylabel="density", xlim=(-6, 6), ylim=(0, 0.85))
+axes.set_title("Maximum likelihood covers, the reverse KL picks")
+axes.legend(loc="upper right")
+show(
+    figure,
+    alt="A density with two modes. The Gaussian of maximum likelihood is wide and covers both; "
+    "that of the reverse divergence is narrow and sits on the larger mode.",
+)
+
+# %% [markdown]
+# Where data fall and the model says "impossible", $\log p_\theta$ is very negative: the likelihood punishes that
+# hard, so that the best model **covers** all of the data, even at the price of mass where there is none, here between
+# the modes. The reverse divergence punishes mass where there are no data, and **picks** a mode. Remember this when a
+# model of this course produces in-between digits.
+
+# %% [markdown]
+# ## 4 Joint or conditional
+#
+# With features $x$ and labels $y$ there are two things to learn. A **generative** classifier models how features come
+# about, here with one Gaussian for each class:
+#
+# $$p(x, y) = P(y)\, p(x \mid y), \qquad p(x \mid y) = \mathcal{N}(x;\ \mu_y, \Sigma_y) \tag{1.5}$$
+#
+# The class probabilities then follow from **Bayes' rule**:
+#
+# $$P(y \mid x) = \frac{P(y)\, p(x \mid y)}{\sum_{k} P(k)\, p(x \mid k)} \tag{1.6}$$
+#
+# A **discriminative** one, such as logistic regression, models $P(y \mid x)$ directly and nothing else. We give both the
+# same two features of real digits: the projections of ones, fours and sevens on their two principal components.
+#
+# **Exercise 1.2** (difficulty 2 of 3, 8 minutes). Write equation 1.6 with logarithms: densities of images are far too
+# small for `exp`.
+#
+# <details><summary>Hint 1</summary>The numerator is a sum of logarithms; <code>log_prior</code> broadcasts.</details>
+# <details><summary>Hint 2</summary>The logarithm of the denominator is <code>logsumexp</code> of the numerators over the
+# classes, the last axis.</details>
+
+# %%
+def bayes_rule(log_p_x_given_y, log_prior):
+    """Eq. 1.6 in logarithms: (N, classes) and (classes,) to log P(y given x), (N, classes)."""
+    ### BEGIN SOLUTION
+    log_joint = log_p_x_given_y + log_prior
+    return log_joint - log_joint.logsumexp(-1, keepdim=True)
+    ### END SOLUTION
+
+
+bayes_rule = check("bayes_rule", bayes_rule)
+
+# %%
+classes = torch.tensor([1, 4, 7])
+
+
+def only(split):
+    return split[torch.isin(split.labels, classes)]
+
+
+train, test = only(digits.train), only(digits.test)
+center = train.images.mean(0)
+_, _, components = torch.linalg.svd(train.images[:5_000] - center, full_matrices=False)
+features, test_features = ((s.images - center) @ components[:2].T for s in (train, test))
+target, test_target = (torch.searchsorted(classes, s.labels) for s in (train, test))
+
+
+def fit_gaussians(x, y, shared=False):
+    """Eq. 1.5 by maximum likelihood: class densities, with one covariance for all if `shared`."""
+    means = torch.stack([x[y == k].mean(0) for k in range(3)])
+    own = [torch.cov(x[y == k].T, correction=0) for k in range(3)]
+    pooled = torch.cov((x - means[y]).T, correction=0)
+    covariances = torch.stack([pooled] * 3 if shared else own) + 1e-3 * torch.eye(2)
+    log_prior = (torch.bincount(y, minlength=3) / len(y)).log()
+    return MultivariateNormal(means, covariances), log_prior
+
+
+density, log_prior = fit_gaussians(features, target)
+logistic = LogisticRegression().fit(features, target)
+by_bayes = bayes_rule(density.log_prob(test_features[:, None]), log_prior)
+generative = (by_bayes.argmax(-1) == test_target).float().mean()
+discriminative = logistic.score(test_features, test_target)
+print(f"accuracy: generative {generative:.1%}, discriminative {discriminative:.1%}")
+
+# %% [markdown]
+# The next picture shows what each has learned, on the same test digits: the class boundaries of both, and on the left
+# also the densities behind them. Only the generative model can draw new points (crosses).
+
+# %%
+low, high = test_features.min(0).values - 2, test_features.max(0).values + 2
+ticks = [torch.linspace(low[i], high[i], 150) for i in range(2)]
+plane = torch.cartesian_prod(*ticks)
+by_class = density.log_prob(plane[:, None])
+maps = (bayes_rule(by_class, log_prior).argmax(-1), torch.from_numpy(logistic.predict(plane)))
+with seeded(seed):
+    new = density.sample((8,))  # (8, classes, 2)
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
+colours = (figures.BLUE, figures.ORANGE, figures.GREEN)
+for axis, labels, title in zip(axes, maps, ("Class-conditional Gaussians", "Logistic regression"),
+                               strict=True):  # fmt: skip
+    grid = labels.view(150, 150).T
+    axis.contourf(*ticks, grid, levels=(-0.5, 0.5, 1.5, 2.5), colors=colours, alpha=0.15)
+    for k, colour in enumerate(colours):
+        mine = test_features[test_target == k][:150]
+        axis.scatter(*mine.T, s=10, color=colour, label=f"digit {classes[k]}")
+    axis.set(title=title, xlabel="first component")
+for k, colour in enumerate(colours):
+    contour = by_class[:, k].view(150, 150).T
+    axes[0].contour(*ticks, contour, levels=[contour.max() - 3], colors=[colour])
+    axes[0].plot(*new[:, k].T, "x", color="black", markersize=8)
+axes[0].set_ylabel("second component")
+axes[1].legend(loc="upper right")
+show(figure, alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse "
+     "and new points for each class. Right: straight boundaries, nothing else.")  # fmt: skip
+
+# %% [markdown]
+# **Predict, then run.** With very few labelled digits, which one wins? We repeat the fit on random training sets of 4 to
+# 256 digits per class. A third model stands between the two: Gaussians that share one covariance have straight
+# boundaries, as logistic regression does (Ng and Jordan, 2002).
+
+# %%
+sizes, repeats = (4, 8, 16, 64, 256), 20
+own = [(target == k).nonzero()[:, 0] for k in range(3)]
+accuracy = torch.zeros(3, len(sizes), repeats)
+with seeded(seed):
+    for column, size in enumerate(sizes):
+        for repeat in range(repeats):
+            some = torch.cat([each[torch.randperm(len(each))[:size]] for each in own])
+            x, y = features[some], target[some]
+            for row, shared in enumerate((False, True)):
+                few, prior = fit_gaussians(x, y, shared)
+                guess = bayes_rule(few.log_prob(test_features[:, None]), prior).argmax(-1)
+                accuracy[row, column, repeat] = (guess == test_target).float().mean()
+            model = LogisticRegression().fit(x, y)
+            accuracy[2, column, repeat] = model.score(test_features, test_target)
+figure, axes = plt.subplots(figsize=(8, 4))
+names = ("Gaussians", "Gaussians, shared covariance", "logistic regression")
+for name, curve, style in zip(names, accuracy, ("o-", "s--", "^:"), strict=True):
+    error = 1.96 * curve.std(-1) / math.sqrt(repeats)
+    axes.errorbar(sizes, curve.mean(-1), error, fmt=style, capsize=4, label=name)
+axes.set(xscale="log", xlabel="training digits per class", ylabel="test accuracy")
+axes.set(title="With few digits, fewer parameters win", xticks=sizes, xticklabels=sizes)
+axes.legend()
+show(figure, alt="Test accuracy of three classifiers against the number of training digits.")
+
+# %%
+mean_accuracy = accuracy.mean(-1)
+if digits.source == "mnist":
+    assert mean_accuracy[1, 0] > mean_accuracy[0, 0], "four digits are few for a covariance each"
+    assert mean_accuracy[0, -1] > mean_accuracy[1:, -1].max(), "with many, the flexible one wins"
+
+strange = (1 - test.images - center) @ components[:2].T  # black and white exchanged
+sure = torch.from_numpy(logistic.predict_proba(strange)).max(-1).values.mean()
+log_p_x = [
+    (density.log_prob(x[:, None]) + log_prior).logsumexp(-1).mean()
+    for x in (test_features, strange)
+]
+print(f"negatives of the test digits: logistic regression is {sure:.0%} sure of its answers")
+print("mean log p(x): {:.1f} nats for digits, {:.1f} for their negatives".format(*log_p_x))
+assert log_p_x[1] < log_p_x[0] - 1, "the generative model notices"
+
+# %% [markdown]
+# What each can do, as these cells measured it:
+#
+# | | generative, $p(x, y)$ | discriminative, $P(y \mid x)$ |
+# | --- | --- | --- |
+# | classify | yes, by Bayes' rule | yes |
+# | draw new $x$ | yes | no |
+# | say that an $x$ is unlike the training data | yes, by $p(x)$ | no |
+# | needs a model of $x$ | yes, and pays where it is wrong | no |
+#
+# On MNIST, with four digits per class a covariance for each class is too much to learn; with many digits it pays. A
+# model of $x$ is an assumption: it helps as far as it holds.
+
+# %% [markdown]
+# ## 5 Recipe 1: transform a simple variable
+#
+# How does one build a rich family of distributions? First recipe: draw $z$ from a simple distribution and put it through
+# a flexible function, $x = f(z)$. If $f$ is invertible, the density follows from the **change of variables**: mass is
+# kept, so where $f$ stretches, the density thins.
+#
+# $$\log p_X(x) = \log p_Z(z) - \log \left| \frac{df}{dz}(z) \right|, \qquad z = f^{-1}(x) \tag{1.7}$$
+#
+# (In several dimensions the slope becomes the determinant of the Jacobian.)
+#
+# **Exercise 1.3** (difficulty 1 of 3, 4 minutes). Write it: `log_p_z` is $\log p_Z$ at $z$, `slope` is $df/dz$ there.
+#
+# <details><summary>Hint 1</summary>A slope of 2 halves the density.</details>
+# <details><summary>Hint 2</summary>The slope may be negative: take <code>slope.abs()</code> first.</details>
+
+# %%
+def change_of_variables(log_p_z, slope):
+    """Eq. 1.7: log p_X at x = f(z), in nats."""
+    ### BEGIN SOLUTION
+    return log_p_z - slope.abs().log()
+    ### END SOLUTION
+
+
+change_of_variables = check("change_of_variables", change_of_variables)
+
+# %% [markdown]
+# The function below stretches the middle of a Gaussian, so that one mode becomes two. Its density by equation 1.7 is
+# checked in two ways: it integrates to one, and it fits the histogram of samples.
+
+# %%
+def f(z):
+    return z + 1.5 * torch.tanh(2 * z)
+
+
+z = torch.linspace(-5, 5, 40_001, dtype=torch.float64, requires_grad=True)
+(slope,) = torch.autograd.grad(f(z).sum(), z)
+x = f(z).detach()
+density = change_of_variables(Normal(0.0, 1.0).log_prob(z), slope).detach().exp()
+with seeded(seed):
+    samples = f(torch.randn(200_000, dtype=torch.float64))
+edges = torch.linspace(-5, 5, 81, dtype=torch.float64)
+counts = torch.histogram(samples, edges).hist
+cumulative = torch.cumulative_trapezoid(density, x)
+at_edges = torch.stack([cumulative[(x[1:] < edge).sum() - 1] for edge in edges])
+expected = at_edges.diff() * len(samples)
+z_score = (counts - expected) / expected.sqrt()
+print(f"integral of the density: {torch.trapezoid(density, x):.6f}")
+print(f"largest deviation of a bin: {z_score.abs().max():.1f} standard errors, of 80 bins")
+assert abs(torch.trapezoid(density, x) - 1) < 1e-4 and z_score.abs().max() < 6
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
+axes[0].plot(z.detach(), x, color=figures.BLUE)
+axes[0].set(title="The map stretches the middle", xlabel="z", ylabel="x = f(z)", xlim=(-3, 3))
+axes[1].hist(samples.tolist(), bins=edges.tolist(), density=True, color="0.8", label="samples")
+axes[1].plot(x, density, label="change of variables")
+axes[1].set(title="One mode becomes two", xlabel="x", ylabel="density", xlim=(-5, 5))
+axes[1].legend(loc="lower center")
+show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
+     "and the density by the change of variables, which follows it.")  # fmt: skip
+
+# %% [markdown]
+# **The catch.** $f$ has to be invertible, with a determinant that can be computed: that is what *normalising flows* are
+# made of. What if it is not? Take $x = z^2$. Two values of $z$ end at the same $x$, and their densities add up:
+#
+# $$p_X(x) = \sum_{z:\, f(z) = x} p_Z(z)\, \left| \frac{df}{dz}(z) \right|^{-1} \tag{1.8}$$
+
+# %%
+def squared_density(x):
+    """Eq. 1.8 for x = z squared and z from N(0, 1): both roots of x count."""
+    roots = torch.stack([x.sqrt(), -x.sqrt()])
+    return change_of_variables(Normal(0.0, 1.0).log_prob(roots), 2 * roots).exp().sum(0)
+
+
+x = torch.linspace(0.05, 4, 80)
+exact = Chi2(1.0).log_prob(x).exp()  # the known distribution of a squared Gaussian
+one_root = change_of_variables(Normal(0.0, 1.0).log_prob(x.sqrt()), 2 * x.sqrt()).exp()
+assert torch.allclose(squared_density(x), exact, rtol=1e-4)
+assert torch.allclose(one_root, exact / 2, rtol=1e-4), "one root alone misses half of the mass"
+
+# %% [markdown]
+# **A second catch.** If $x$ has more dimensions than $z$, the samples lie on a thin surface, of volume zero. There is no
+# density at all. Add a little noise, and there is one; **predict, then run:** what happens to the log-density of points
+# on the surface, and of points beside it, as the noise goes to zero?
+
+# %%
+def curve(z):
+    """From one dimension into two."""
+    return torch.stack([z, torch.sin(2 * z)], -1)
+
+
+nodes = torch.arange(-6, 6, 0.002, dtype=torch.float64)
+log_weight = Normal(0.0, 1.0).log_prob(nodes) + math.log(0.002)
+with seeded(seed):
+    on = curve(torch.randn(200, dtype=torch.float64))
+noises = (0.3, 0.1, 0.03, 0.01)
+rows = []
+for noise in noises:
+    thick = Normal(curve(nodes)[:, None], noise)
+    rows.append([
+        (thick.log_prob(x).sum(-1) + log_weight[:, None]).logsumexp(0).mean().item()
+        for x in (on, on + 0.15)
+    ])  # fmt: skip
+on_curve, beside = torch.tensor(rows).T
+gain = on_curve.diff() / torch.tensor(noises).log().diff()
+assert (gain[-2:] + 1).abs().max() < 0.05, "on the curve: minus the log of the noise, without end"
+assert (beside.diff()[-2:] < -5).all(), "beside it: ever more improbable"
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
+axes[0].plot(*on.T, ".", label="samples")
+axes[0].plot(*(on + 0.15)[:40].T, "x", color=figures.RED, label="points beside them")
+axes[0].set(title="One dimension, mapped into two", xlabel="$x_1$", ylabel="$x_2$")
+axes[0].set_xlim(-3.2, 5)
+axes[0].legend(loc="lower right")
+axes[1].plot(noises, on_curve, "o-", label="samples")
+axes[1].plot(noises, beside, "x--", color=figures.RED, label="points beside them")
+axes[1].set(title="Without noise there is no density", xscale="log", ylim=(-30, 6))
+axes[1].set(xlabel="noise (standard deviation)", ylabel="mean log-density (nats)")
+axes[1].invert_xaxis()
+axes[1].legend(loc="lower left")
+show(figure, alt="Left: samples on a wave in the plane, and points beside it. Right: as noise "
+     "falls, the log-density of the samples rises, that of the others falls.")  # fmt: skip
+
+# %% [markdown]
+# A decoder from 20 numbers to 784 pixels is such a map. That is why a GAN, or the autoencoder of notebook 05, gives
+# samples and no likelihood.
+
+# %% [markdown]
+# ## 6 Recipe 2: mix a simple family
+#
+# Second recipe: let $x$ given $z$ have a simple distribution whose parameters are a flexible function of $z$, and average
+# over $z$. With Gaussian noise of variance $s^2$,
+#
+# $$z \sim \mathcal{N}(0, I), \quad x \mid z \sim \mathcal{N}\big(f(z),\, s^2 I\big), \qquad
+#   p(x) = \int \mathcal{N}\big(x;\ f(z),\, s^2 I\big)\, \mathcal{N}(z;\ 0, I)\, dz \tag{1.9}$$
+#
+# The marginal is a mixture of infinitely many Gaussians: it exists whatever $f$ is. The integral can be replaced by a sum
+# over a grid, or estimated with samples $z_k$ from the prior, **naive Monte Carlo**:
+#
+# $$p(x) \approx \frac{1}{K} \sum_{k=1}^{K} p(x \mid z_k), \qquad z_k \sim p(z) \tag{1.10}$$
+
+# %%
+def marginal(log_p_x_given_z):
+    """Eq. 1.10 in logarithms: (K, N) to log p(x), (N,), in nats."""
+    return log_p_x_given_z.logsumexp(0) - math.log(len(log_p_x_given_z))
+
+
+def log_density(x, f, noise):
+    """Eq. 1.9 by quadrature, for one-dimensional z: x (N,) to (N,), in nats."""
+    return (Normal(f(nodes)[:, None], noise).log_prob(x) + log_weight[:, None]).logsumexp(0)
+
+
+noise = 0.5
+x = torch.arange(-7, 7, 0.04, dtype=torch.float64)
+by_quadrature = log_density(x, f, noise)
+with seeded(seed):
+    z = torch.randn(20_000, dtype=torch.float64)
+    samples = Normal(f(z), noise).sample()
+by_samples = marginal(Normal(f(z)[:, None], noise).log_prob(x))
+assert (by_quadrature.exp().sum() * 0.04 - 1).abs() < 1e-3, "the density integrates to one"
+assert (by_samples.exp() - by_quadrature.exp()).abs().max() < 0.01, "both routes agree"
+
+# %%
+figure, axes = plt.subplots(figsize=(8, 3.6))
+axes.hist(samples.tolist(), bins=80, density=True, color="0.8", label="samples")
+axes.plot(x, by_quadrature.exp(), label="quadrature")
+axes.plot(x, by_samples.exp(), "--", label="Monte Carlo, K = 20,000")
+axes.set(title="In one dimension both routes work", xlabel="x", ylabel="density", xlim=(-4, 4))
+axes.legend(loc="lower center")
+show(figure, alt="A density with two modes: histogram, quadrature and Monte Carlo agree.")
+
+# %% [markdown]
+# **The catch.** One dimension is easy. For images we need many, and a grid is out of the question. Does Monte Carlo
+# survive? To know the truth we need a model whose integral can be done: if $f$ is linear, $f(z) = \mu + W z$, then $x$
+# is Gaussian (probabilistic PCA; Tipping and Bishop, 1999), with the exact density
+#
+# $$p(x) = \mathcal{N}\big(x;\ \mu,\ W W^\top + s^2 I\big) \tag{1.11}$$
+#
+# (As in section 4 we take grey pixels for real numbers.) We fit it to all training digits, by maximum likelihood, with $m$ latent dimensions, and estimate the density of
+# test digits with 10,000 samples from the prior. **Predict, then run.** Up to which $m$ is the estimate good?
+
+# %%
+mean = digits.train.images.mean(0).double()
+covariance = torch.cov(digits.train.images.T, correction=0).double()
+values, vectors = torch.linalg.eigh(covariance)
+
+
+def linear_model(m):
+    """W (784, m) and s of Eq. 1.11 by maximum likelihood: the leading eigenvectors."""
+    s2 = values[:-m].mean()
+    return vectors[:, -m:] * (values[-m:] - s2).sqrt(), s2.sqrt()
+
+
+K, few = 10_000, digits.test.images[:50].double()
+dimensions, short, effective = (1, 2, 5, 10, 20, 50), [], []
+for m in dimensions:
+    W, s = linear_model(m)
+    exact = MultivariateNormal(mean, W @ W.T + s**2 * torch.eye(784)).log_prob(few)
+    with seeded(seed):
+        centers = mean + torch.randn(K, m, dtype=torch.float64) @ W.T
+    distance = torch.cdist(centers, few).square()
+    log_p = -0.5 * distance / s**2 - 784 * (s.log() + 0.5 * math.log(2 * math.pi))
+    short.append((exact - marginal(log_p)).mean().item())
+    effective.append((1 / log_p.softmax(0).square().sum(0)).median().item())
+    print(f"m = {m:2}: {short[-1]:6.1f} nats short, {effective[-1]:5.1f} samples count")
+assert abs(short[0]) < 0.1 and short[-1] > 50, "good in one dimension, useless in fifty"
+
+# %%
+figure, axes = plt.subplots(figsize=(8, 3.6))
+axes.plot(dimensions, short, "o-")
+axes.set(xlabel="latent dimensions", ylabel="nats below the truth", xticks=dimensions)
+axes.set(title="Naive Monte Carlo dies with the dimension")
+show(figure, alt="The error of the naive estimate grows with the number of latent dimensions.")
+
+# %% [markdown]
+# The last column of the table is the effective number of samples, $1 / \sum_k w_k^2$ for the normalised weights $w_k$:
+# of 10,000 samples from the prior, a handful or one carries the sum. Nearly all decode to other digits. One has to draw
+# $z$ where it matters *for this $x$*, from the posterior, which is unknown. **This is the problem that notebook 03
+# solves.**
+
+# %% [markdown]
+# ## 7 Recipe 3: an unnormalised log-density
+#
+# Third recipe: let a flexible function $f_\theta$ say how plausible each $x$ is, and normalise:
+#
+# $$p_\theta(x) = \frac{\exp f_\theta(x)}{Z_\theta}, \qquad Z_\theta = \int \exp f_\theta(x)\, dx < \infty \tag{1.12}$$
+#
+# Any function will do for which the integral is finite. ($Z_\theta$ is a number that depends on $\theta$, not a latent
+# variable.) In one and two dimensions quadrature gives it.
+
+# %%
+def log_normaliser(values, volume):
+    """log Z of Eq. 1.12 by quadrature: f at the points of a grid, and the volume of a cell."""
+    return values.logsumexp(0) + math.log(volume)
+
+
+def wells(x):
+    return 2 * x**2 - x**4 / 2 + x / 2
+
+
+for width in (2, 4, 8, 16):
+    x = torch.arange(-width, width, 0.01, dtype=torch.float64) + 0.005
+    finite, not_finite = log_normaliser(wells(x), 0.01), log_normaliser(x**2 / 4, 0.01)
+    print(f"up to ±{width:2}: log Z {finite:7.4f} for two wells, {not_finite:6.2f} for x² / 4")
+exact = log_normaliser(-(x**2) / 2, 0.01)
+assert abs(exact - 0.5 * math.log(2 * math.pi)) < 1e-6, "the Gaussian's Z is known"
+
+# %% [markdown]
+# The first column of numbers settles: the integral is finite. The second grows without end: $\exp(x^2 / 4)$ is no
+# density.
+#
+# **Sampling.** The gradient of $\log p$ does not contain $Z$. *Langevin dynamics* follows it uphill, with noise:
+#
+# $$x_{t+1} = x_t + \eta\, \nabla f(x_t) + \sqrt{2 \eta}\; \varepsilon_t, \qquad \varepsilon_t \sim \mathcal{N}(0, I) \tag{1.13}$$
+#
+# For a small step $\eta$ and many steps, $x_t$ is distributed almost as $p$ (Roberts and Tweedie, 1996).
+#
+# **Exercise 1.4** (difficulty 1 of 3, 4 minutes). Write one step.
+#
+# <details><summary>Hint 1</summary>Uphill: the gradient is added.</details>
+# <details><summary>Hint 2</summary>The noise is scaled with the square root of twice the step.</details>
+
+# %%
+def langevin_step(x, gradient, step, noise):
+    """Eq. 1.13: the next x, from the gradient of f at x and noise from N(0, I)."""
+    ### BEGIN SOLUTION
+    return x + step * gradient + math.sqrt(2 * step) * noise
+    ### END SOLUTION
+
+
+langevin_step = check("langevin_step", langevin_step)
+
+# %% [markdown]
+# A density in the plane: a ring, heavier on the right. 5,000 chains start at random. We compare the histogram of where
+# they end with the density, by the total variation distance: half the sum of the absolute differences over the cells,
+# 0 if they agree and 1 if they have nothing in common. The floor is the same distance for 5,000 independent exact samples.
+
+# %%
+def ring(x):
+    """f of a ring of radius 2 in the plane: points (..., 2) to (...,)."""
+    return -4 * (x.norm(dim=-1) - 2) ** 2 + 0.5 * x[..., 0]
+
+
+def chains(x, steps, step, noisy=True):
+    """Langevin dynamics on the ring: where the chains x (N, 2) are after some steps."""
+    for _ in range(steps):
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(ring(x).sum(), x)
+        noise = torch.randn_like(x) if noisy else torch.zeros_like(x)
+        x = langevin_step(x.detach(), gradient, step, noise)
+    return x
+
+
+side = torch.linspace(-3.9, 3.9, 40)  # the centers of cells of 0.2 by 0.2
+cells = torch.cartesian_prod(side, side)
+probability = (ring(cells) - log_normaliser(ring(cells), 0.04)).exp() * 0.04
+
+
+def total_variation(x):
+    """Between the histogram of points (N, 2) and the density, over the cells."""
+    index = ((x + 4) / 0.2).floor().long().clamp(0, 39)
+    counts = torch.bincount(index[:, 0] * 40 + index[:, 1], minlength=1_600)
+    return 0.5 * (counts / len(x) - probability).abs().sum().item()
+
+
+with seeded(seed):
+    start = 3 * torch.randn(5_000, 2)
+    ends = {steps: chains(start, steps, 0.01) for steps in (10, 100, 1_000)}
+    silent = chains(start, 1_000, 0.01, noisy=False)
+    floor = total_variation(cells[torch.multinomial(probability, 5_000, replacement=True)])
+for steps, x in ends.items():
+    print(f"distance after {steps:5,} steps: {total_variation(x):.3f}")
+print(f"exact samples (floor)     : {floor:.3f}")
+print(f"without the noise         : {total_variation(silent):.3f}")
+assert total_variation(ends[1_000]) < 1.3 * floor, "Langevin samples are nearly exact ones"
+assert total_variation(silent) > 3 * floor, "without noise, the chains only climb"
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(13, 4.3), sharey=True)
+grid = probability.view(40, 40).T
+axes[0].imshow(grid, origin="lower", extent=(-4, 4, -4, 4))
+axes[0].set(title="The density", ylabel="$x_2$")
+for axis, points, title in (
+    (axes[1], ends[1_000], "Langevin dynamics"),
+    (axes[2], silent, "The same without noise"),
+):
+    axis.plot(*points[:2_000].T, ".", markersize=2)
+    axis.set(title=title, xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+for axis in axes:
+    axis.set_xlabel("$x_1$")
+show(figure, alt="A ring, darker on the right. Langevin samples fill it the same way; without "
+     "noise the points gather on a thin line.")  # fmt: skip
+
+# %% [markdown]
+# **The catch.** Samples do not need $Z$, but a likelihood does, and so does its gradient in $\theta$. For images, a
+# grid with only two values per pixel has this many points:
+
+# %%
+# NBVAL_CHECK_OUTPUT
+points = 2**784
+print(f"2 to the 784 is a number of {len(str(points))} digits")
+years = math.log10(points) - 9 - math.log10(365 * 24 * 3600)
+print(f"at a billion points per second: about 10 to the {years:.0f} years")
+
+# %% [markdown]
+# And where the modes lie far apart, chains take very long from one to the other. Energy-based and diffusion models are
+# built around these two difficulties; this course does not follow them.
+#
+# | recipe | density | catch | in this course |
+# | --- | --- | --- | --- |
+# | 1 transform | exact, if $f$ is invertible | no density into a higher dimension | 05 |
+# | 2 mix | a marginal, always | an integral that naive Monte Carlo cannot do | 03, 04 |
+# | 3 normalise | up to a constant | $Z$ is out of reach | here only |
+
+# %% [markdown]
+# ## 8 The scoreboard starts
+#
+# The thread through this course is one number: the log-likelihood of the same binarised test digits, in nats per image.
+# Each pixel is drawn once as 0 or 1, with its grey value as the probability, with a fixed seed. Binary data have a great
+# advantage: the log-likelihood is a log-probability, so it is never positive, and $-\log_2 p(x)$ is the number of bits
+# that an ideal code needs for the image.
+#
+# **Bits per dimension** divide by the number of pixels, $D = 784$:
+#
+# $$\mathrm{bpd}(x) = -\frac{\log p(x)}{D \log 2} \tag{1.14}$$
+#
+# **Exercise 1.5** (difficulty 1 of 3, 3 minutes). Write equation 1.14.
+#
+# <details><summary>Hint 1</summary>A fair coin costs one bit: minus log one half, over log 2.</details>
+# <details><summary>Hint 2</summary><code>nats</code> is negative, bits are positive.</details>
+
+# %%
+def bpd(nats):
+    """Eq. 1.14: nats of a whole image to bits per pixel."""
+    ### BEGIN SOLUTION
+    return -nats / (784 * math.log(2))
+    ### END SOLUTION
+
+
+bpd = check("bits_per_dimension", bpd)
+
+# %% [markdown]
+# The simplest model: **independent pixels**, each a coin of its own. It is the mixture below with one component. A
+# finite **mixture of Bernoullis** has $C$ components with weights $\pi_c$, and within each the pixels are independent:
+#
+# $$p(x) = \sum_{c=1}^{C} \pi_c \prod_{d=1}^{784} \theta_{cd}^{x_d} (1 - \theta_{cd})^{1 - x_d} \tag{1.15}$$
+#
+# The EM algorithm (Dempster et al., 1977) raises its likelihood in every step. The E-step is Bayes' rule of exercise
+# 1.2: $r_{ic}$ is the probability that image $i$ came from component $c$. The M-step takes weighted means, with
+# $\alpha$ imagined black and white pixels added so that no pixel becomes impossible:
+#
+# $$\pi_c = \frac{1}{N} \sum_i r_{ic}, \qquad
+#   \theta_{cd} = \frac{\alpha + \sum_i r_{ic}\, x_{id}}{2 \alpha + \sum_i r_{ic}} \tag{1.16}$$
+
+# %%
+def log_components(x, logits):
+    """log p(x given c) of Eq. 1.15: images (N, 784), logits of theta (C, 784), to (N, C)."""
+    return x @ logits.T - F.softplus(logits).sum(-1)
+
+
+def m_step(x, responsibility, alpha=0.1):
+    """Eq. 1.16: the log-weights (C,) and the logits of theta (C, 784)."""
+    count = responsibility.sum(0)
+    theta = (alpha + responsibility.T @ x) / (2 * alpha + count[:, None])
+    return (count.clamp_min(1e-9) / len(x)).log(), torch.logit(theta)
+
+
+def fit_mixture(x, size, steps=10):
+    """A mixture of `size` components by EM, from components that each resemble one image."""
+    some = x[torch.randperm(len(x))[:size]]
+    log_weight = torch.full((size,), -math.log(size))
+    logits = torch.logit(0.1 + 0.4 * some + 0.4 * x.mean(0))
+    for _ in range(steps):
+        posterior = bayes_rule(log_components(x, logits), log_weight)
+        log_weight, logits = m_step(x, posterior.exp())
+    return log_weight, logits
+
+
+def log_p(x, mixture):
+    """Eq. 1.15: exact log-likelihood of images (N, 784), (N,) in nats."""
+    log_weight, logits = mixture
+    return (log_components(x, logits) + log_weight).logsumexp(-1)
+
+
+# %% [markdown]
+# The number of components is chosen on validation digits. **Predict, then run.** Will the training curve or the
+# validation curve turn first?
+
+# %%
+x_train = binarize(digits.train.images, torch.Generator().manual_seed(seed + 1))
+x_valid = binarize(digits.validation.images, torch.Generator().manual_seed(seed + 2))
+x_test = binarize(digits.test.images, torch.Generator().manual_seed(seed))
+with seeded(seed):
+    mixtures = {size: fit_mixture(x_train, size) for size in (1, 10, 30, 100, 300)}
+some = x_train[:10_000]
+curves = [[log_p(x, each).mean().item() for each in mixtures.values()] for x in (some, x_valid)]
+chosen = max(mixtures, key=lambda size: log_p(x_valid, mixtures[size]).mean())
+print("components", *(f"{size:9}" for size in mixtures))
+for name, curve in zip(("training  ", "validation"), curves, strict=True):
+    print(name, *(f"{value:9.2f}" for value in curve))
+print(f"chosen on validation digits: {chosen} components")
+assert curves[0] == sorted(curves[0]), "more components, a closer fit"
+
+# %%
+figure, axes = plt.subplots(figsize=(8, 3.6))
+for curve, name, style in zip(curves, ("training", "validation"), ("o--", "o-"), strict=True):
+    axes.semilogx(list(mixtures), curve, style, label=name)
+axes.axvline(chosen, color="0.7", linewidth=1)
+axes.set(xlabel="components", ylabel="nats per digit", xticks=list(mixtures))
+axes.set(title="The gap to the training digits grows", xticklabels=list(mixtures))
+axes.legend(loc="lower right")
+show(figure, alt="Log-likelihood of training and of validation digits against the components.")
+if digits.source == "mnist":
+    assert chosen == 300, "on MNIST the largest mixture that we have time for is the best one"
+else:
+    assert chosen < 300, "with few digits, a large mixture fits them too closely"
+
+# %% [markdown]
+# Now the test digits, once. Each row of the scoreboard says on which data its number was measured; the later
+# notebooks add theirs.
+
+# %%
+record = partial(scoreboard, source=digits.source, split="test", binarisation="drawn once, seed 0")
+independent, mixture = (log_p(x_test, mixtures[size]) for size in (1, chosen))
+record("independent pixels", independent, kind="exact")
+board = record(f"mixture of {chosen} Bernoullis", mixture, kind="exact")
+for row in board.rows:
+    assert math.isclose(bpd(row["nats"]), bits_per_dimension(row["nats"]))
+if digits.source == "mnist":
+    assert abs(independent.mean() + 206) < 1, "about -206 nats"
+board
+
+# %% [markdown]
+# How sure are we of such differences? The ± treats a row alone: digits differ a lot, a one costs far fewer nats than
+# an eight. But both models saw the **same** digits. A *paired* bootstrap draws test digits with replacement and looks at
+# the mean difference, in which most of that variation cancels.
+
+# %%
+sizes = list(mixtures)
+runner_up = sizes[sizes.index(chosen) - 1]
+second = log_p(x_test, mixtures[runner_up])
+difference, low, high = paired_bootstrap(mixture, second)
+separate = 1.96 * math.sqrt((mixture.var() + second.var()).item() / len(mixture))
+print(f"{chosen} against {runner_up} components: {difference:.2f} nats better")
+print(f"95 % interval, paired : {low:.2f} to {high:.2f}")
+print(f"as if not paired      : {difference - separate:.2f} to {difference + separate:.2f}")
+assert high - low < separate, "pairing more than halves the interval"
+
+# %% [markdown]
+# Samples tell the rest. Independent pixels give noise in the shape of the mean digit. A mixture draws a component, then
+# pixels that are independent given it: digits, with speckles. The last row shows some components themselves.
+
+# %%
+def draw(mixture, count):
+    """Binary images (count, 784) from Eq. 1.15: first a component, then its pixels."""
+    log_weight, logits = mixture
+    component = torch.multinomial(log_weight.exp(), count, replacement=True)
+    return torch.bernoulli(logits[component].sigmoid())
+
+
+with seeded(seed):
+    rows = torch.cat([
+        x_test[:10], draw(mixtures[1], 10), draw(mixtures[chosen], 10),
+        mixtures[chosen][1][:10].sigmoid(),
+    ])  # fmt: skip
+names = ("test digits", "independent", "mixture", "components")
+show(
+    digit_grid(rows, row_labels=names, title="Samples of the first two models"),
+    alt="Rows of ten: binary test digits; noise in the shape of a blurred blob; digits with "
+    "speckles; and smooth grey templates of digits.",
+)
+
+# %% [markdown]
+# The mixture is recipe 2 with a $z$ that takes finitely many values: the sum 1.15 can be computed, so its likelihood is
+# exact. Each digit has to resemble one of the templates. The models of notebooks 03 and 04 share parts between digits
+# instead, and that is worth many nats.
+
+# %% [markdown]
+# ## Summary
+#
+# 1. Maximum likelihood fits a density by minimising KL(data, model): it covers all the data, whatever the model.
+# 2. A generative model learns $p(x, y)$ or $p(x)$: it can draw, classify and notice strangers.
+# 3. Transform, mix or normalise: three recipes, each with a density check and a catch.
+# 4. Naive Monte Carlo for a marginal dies with the dimension: inference has to look where $z$ matters.
+# 5. Compare exact numbers and bounds in nats, on the same digits, with a paired interval.
+#
+# ## Errata of the handout
+#
+# | where | what it says | what is right |
+# | --- | --- | --- |
+# | eq. 1 | $P_{\text{model}}(x / \theta)$ | $p_\theta(x)$, and the expectation is estimated by the mean over the training set (1.1) |
+# | 0.2 | maximum likelihood is "a central task" | it is one criterion: minimising KL(data, model) (1.4) |
+# | 0.2, recipe 2 | $X = \mathcal{N}(f(Z), \Sigma)$ | $X$ given $Z$ is Gaussian; the marginal of $X$ is a continuous mixture (1.9) |
+# | 0.2, recipe 3 | a density $\exp f(x) / Z_\theta$ | only where the integral is finite; $Z_\theta$ is not the latent $Z$ (1.12) |
+#
+# ## References
+#
+# - A. Dempster, N. Laird, D. Rubin. Maximum likelihood from incomplete data via the EM algorithm. JRSS B 39, 1977.
+# - B. Efron. Bootstrap methods: another look at the jackknife. Annals of Statistics 7, 1979.
+# - I. Goodfellow. NIPS 2016 tutorial: generative adversarial networks. arXiv:1701.00160, 2017.
+# - A. Ng, M. Jordan. On discriminative vs. generative classifiers: a comparison of logistic regression and naive Bayes.
+#   NIPS 2002.
+# - G. Roberts, R. Tweedie. Exponential convergence of Langevin distributions and their discrete approximations.
+#   Bernoulli 2, 1996.
+# - M. Tipping, C. Bishop. Probabilistic principal component analysis. JRSS B 61, 1999.
