@@ -43,6 +43,7 @@ from labutils import (
     GaussianVAE,
     accuracy,
     binarize,
+    bits_per_dimension,
     check,
     class_imbalance,
     elbo,
@@ -52,6 +53,7 @@ from labutils import (
     frechet_distance,
     load,
     precision_recall,
+    scoreboard,
     seeded,
     standard_error,
 )
@@ -174,7 +176,7 @@ assert in_hole > 0.02 and missed > 0.2, "N(0, I) is the wrong density for these 
 # $$m(z) = \sum_{k=1}^{K} \pi_k\, \mathcal{N}(z;\ \mu_k, \Sigma_k), \qquad \pi_k \ge 0, \quad \sum_k \pi_k = 1 \tag{5.2}$$
 #
 # Everything in it is estimated, the weights $\pi_k$ too, by maximum likelihood. The EM algorithm (Dempster et al.,
-# 1977) alternates two steps. The **E step** asks how far component $k$ is responsible for code $z_n$, by Bayes' rule:
+# 1977), which notebook 01 used for templates of pixels, alternates two steps. The **E step** asks how far component $k$ is responsible for code $z_n$, by Bayes' rule:
 #
 # $$r_{nk} = \frac{\pi_k\, \mathcal{N}(z_n; \mu_k, \Sigma_k)}{\sum_j \pi_j\, \mathcal{N}(z_n; \mu_j, \Sigma_j)} \tag{5.3}$$
 #
@@ -203,7 +205,7 @@ responsibilities = check("responsibilities", responsibilities)
 
 # %%
 def em_step(z, weights, means, covariances):
-    """Eq. 5.3, then 5.4. Returns the new parameters, and the log-likelihood of the old ones."""
+    """Eq. 5.3, then Eq. 5.4: the new parameters, and the log-likelihood of the old ones."""
     log_density = MultivariateNormal(means, covariances).log_prob(z[:, None])
     r = responsibilities(weights.log(), log_density)
     count = r.sum(0)
@@ -320,21 +322,29 @@ show(
 #
 # $$\mathrm{BIC} = -2 \sum_{n=1}^{N} \log m(z_n) + P \log N, \qquad P = K \big(1 + d + \tfrac{1}{2} d (d + 1)\big) - 1 \tag{5.5}$$
 #
-# **Predict, then run.** For 10,000 codes of $d = 16$ numbers: how many components? (In nats per code, BIC is halved,
-# divided by $-N$, and then higher is better.)
+# $P$ counts weights, means and full covariances; the last weight follows from the others.
+#
+# **Exercise 5.2** (difficulty 1 of 3, 4 minutes). Write it, from the log-likelihood of all codes together.
+#
+# <details><summary>Hint 1</summary>A symmetric matrix of size d has d (d + 1) / 2 numbers of its own.</details>
+# <details><summary>Hint 2</summary>Minus twice the log-likelihood, plus P times the logarithm of n.</details>
 
 # %%
-def mixture_parameters(components, d):
-    """P of Eq. 5.5."""
-    return components * (1 + d + d * (d + 1) // 2) - 1
+def bic(total, components, d, n):
+    """Eq. 5.5. total: the summed log-likelihood of n codes of d numbers, in nats."""
+    ### BEGIN SOLUTION
+    parameters = components * (1 + d + d * (d + 1) // 2) - 1
+    return -2 * total + parameters * math.log(n)
+    ### END SOLUTION
 
 
-def bic(mixture, z):
-    """Eq. 5.5."""
-    count = mixture_parameters(len(mixture.mixture_distribution.probs), z.shape[1])
-    return (-2 * mixture.log_prob(z).sum() + count * math.log(len(z))).item()
+bic = check("bic", bic)
 
+# %% [markdown]
+# **Predict, then run.** For 10,000 codes of $d = 16$ numbers: how many components? (The figure shows BIC divided by
+# $-2N$: nats per code, where higher is better.)
 
+# %%
 with torch.no_grad():
     codes16 = {part: ae.encode(getattr(digits, part).images) for part in ("train", "validation", "test")}
 known = codes16["train"][:10_000]
@@ -346,7 +356,8 @@ for size in sizes:
     seconds[size] = time.perf_counter() - started
 on_train = [mixtures[size].log_prob(known).mean().item() for size in sizes]
 held_out = [mixtures[size].log_prob(codes16["validation"]).mean().item() for size in sizes]
-by_bic = [-bic(mixtures[size], known) / (2 * len(known)) for size in sizes]
+N = len(known)
+by_bic = [-bic(N * value, size, 16, N) / (2 * N) for value, size in zip(on_train, sizes, strict=True)]
 best = sizes[held_out.index(max(held_out))]
 print(f"held-out likelihood chooses K = {best}, BIC K = {sizes[by_bic.index(max(by_bic))]}")
 
@@ -461,14 +472,23 @@ vae_history = fit(
 print(vae_history)
 
 # %%
-x_test = binarize(test.images, torch.Generator().manual_seed(seed))  # the draw of notebook 03
+def aggregate_codes(model, x):
+    """Draws from Eq. 5.6 for the images x (N, 784): one from the posterior of each."""
+    return model.posterior(x).sample()
+
+
+def prior_gain(prior, mixture, z):
+    """The terms whose mean is Eq. 5.7, for z (N, d) drawn from q: (N,) in nats."""
+    return mixture.log_prob(z) - prior.log_prob(z)
+
+
+x_test = binarize(test.images, torch.Generator().manual_seed(seed))  # the draw of all notebooks
 with torch.no_grad(), seeded(seed):
-    drawn = vae.posterior(binarize(train[:10_000])).sample()
+    drawn = aggregate_codes(vae, binarize(train[:10_000]))
     started = time.perf_counter()
     vae_mixture = fit_mixture(drawn, best, seed)
     vae_seconds = time.perf_counter() - started
-    z_test = vae.posterior(x_test).sample()
-    gain = vae_mixture.log_prob(z_test) - vae.prior.log_prob(z_test)
+    gain = prior_gain(vae.prior, vae_mixture, aggregate_codes(vae, x_test))
     nats = {"VAE": elbo(vae, x_test)}
 nats["VAE + mixture"] = nats["VAE"] + gain
 error = gain.std().item() / math.sqrt(len(gain))
@@ -484,8 +504,7 @@ assert gain.mean() > expected, "the mixture is the better prior"
 
 # %%
 with torch.no_grad(), seeded(seed):
-    z_prior = vae.prior.sample((len(test),))
-    ratio = vae_mixture.log_prob(z_prior) - vae.prior.log_prob(z_prior)
+    ratio = prior_gain(vae.prior, vae_mixture, vae.prior.sample((len(test),)))
 figure, axes = plt.subplots(figsize=(8, 3.8))
 bins = torch.linspace(-25, 15, 81).tolist()
 for values, name in ((gain, "codes of test digits"), (ratio, "codes drawn from the prior")):
@@ -534,7 +553,7 @@ print(space)
 #
 # Published numbers, FID, are this square too.
 #
-# **Exercise 5.2** (difficulty 2 of 3, 6 minutes). Write it for diagonal covariances, from standard deviations.
+# **Exercise 5.3** (difficulty 2 of 3, 6 minutes). Write it for diagonal covariances, from standard deviations.
 #
 # <details><summary>Hint 1</summary>The root of a product of diagonal matrices is the product of the standard
 # deviations.</details>
@@ -570,7 +589,7 @@ assert abs(closed - 10) < 1e-6 and abs(closed - frechet_distance(a, b)) < 1e-6
 #
 # $$\text{precision} = \frac{1}{N} \sum_{i=1}^{N} \Big[\, \exists j: \|x_i - y_j\| \le \rho_j \Big] \tag{5.9}$$
 #
-# **Exercise 5.3** (difficulty 2 of 3, 5 minutes). Write it, from distances of shape `(N, M)` and radii of shape `(M,)`.
+# **Exercise 5.4** (difficulty 2 of 3, 5 minutes). Write it, from distances of shape `(N, M)` and radii of shape `(M,)`.
 #
 # <details><summary>Hint 1</summary>Comparing distances and radii gives a table of true and false.</details>
 # <details><summary>Hint 2</summary><code>.any(1)</code> asks whether a row holds a true one.</details>
@@ -667,18 +686,19 @@ show(
 #   closer than that, since they belong to these very test digits. No model can be asked for less than the first floor.
 # - **The order of Ghosh et al.** For the autoencoder, a mixture is several times closer than one Gaussian. For our VAE the
 #   mixture helps as much. In theirs it hardly did (19.21 to 17.66): their VAE matched its prior better.
-# - **No number alone.** The fragments from $\mathcal{N}(0, I)$ have the highest precision of all samples. Recall and
-#   Fréchet distance are not deceived. The next cell shows how precision is: it leaves out the tenth of the real digits
-#   with the largest balls, outliers that reach far (Naeem et al., 2020, count balls instead, for this reason).
+# - **No number alone.** The fragments from $\mathcal{N}(0, I)$ have the highest precision of all samples. Recall, class
+#   balance and Fréchet distance are not deceived. The next cell shows why: fragments lie in the middle of the feature
+#   space, nearer to each digit than digits are to one another, and so in many balls at once.
 
 # %%
 part = real[spaced]
 radii = torch.cdist(part, part).kthvalue(4).values  # the first neighbour is the digit itself
-small = radii <= radii.quantile(0.9)
-for name in ("AE + N(0, I)", "AE + mixture", "training digits"):
-    between = torch.cdist(space(pictures[name])[spaced], part)
-    both = precision(between, radii), precision(between[:, small], radii[small])
-    print(f"precision of {name:16} {both[0]:.3f} with all balls, {both[1]:.3f} without the largest tenth")
+print("                  distance from the middle   balls that hold it   precision")
+for name in ("training digits", "AE + mixture", "AE + N(0, I)"):
+    features = space(pictures[name])[spaced]
+    between = torch.cdist(features, part)
+    middle, balls = features.norm(dim=1).median(), (between <= radii).float().sum(1).mean()
+    print(f"{name:20} {middle:17.1f} {balls:20.1f} {precision(between, radii):15.3f}")
 
 # %% [markdown]
 # **How the number moves with the number of samples.** A Fréchet distance from few digits is too large, since the noise in
@@ -785,34 +805,9 @@ assert bounds[0] < bounds[-1] < max(bounds), "the bound has a maximum, and no li
 #
 # ## 9 The verdict
 #
-# **Bits per dimension** are nats in another unit, per pixel:
-#
-# $$\text{bits per dimension} = -\frac{\log p(x)}{784 \log 2} \tag{5.12}$$
-#
-# **Exercise 5.4** (difficulty 1 of 3, 3 minutes). Write it.
-#
-# <details><summary>Hint 1</summary>One bit is log 2 nats.</details>
-# <details><summary>Hint 2</summary>Mind the sign: it is a code length, and positive.</details>
-
-# %%
-def bits_per_dimension(nats, dimensions):
-    """Eq. 5.12."""
-    ### BEGIN SOLUTION
-    return -nats / (dimensions * math.log(2))
-    ### END SOLUTION
-
-
-bits_per_dimension = check("bits_per_dimension", bits_per_dimension)
-
-# %%
-# NBVAL_CHECK_OUTPUT
-coins = 784 * math.log(0.5)
-print(f"784 fair coins: {coins:.2f} nats, {bits_per_dimension(coins, 784):.2f} bits per dimension")
-
-# %% [markdown]
 # The last model is the first row of the course's scoreboard: independent pixels, with the mean training digit as
-# probabilities. Its likelihood is exact. The other models are those of this notebook; parameters count encoder, decoder
-# and mixture.
+# probabilities. Its likelihood is exact. The others are those of this notebook. Seconds to train include the EM fit;
+# parameters count encoder, decoder and mixture.
 
 # %%
 pixels = train.mean(0).clamp(0.001, 0.999)
@@ -821,15 +816,229 @@ nats["independent pixels"] = independent.log_prob(x_test)
 
 
 def parameters(model, components=0, d=0):
-    return sum(p.numel() for p in model.parameters()) + (mixture_parameters(components, d) if components else 0)
+    """Of the network, and of a mixture over d numbers."""
+    weights = sum(p.numel() for p in model.parameters())
+    return weights + max(0, components * (1 + d + d * (d + 1) // 2) - 1)
 
 
-fit_vae, fit_ae = sum(vae_history.seconds), sum(ae_history.seconds)
-models = {  # how to sample, seconds to train, parameters
-    "independent pixels": (lambda n: pixels.expand(n, -1), 0, 784),
-    "VAE": (lambda n: decoded(vae, vae.prior, n), fit_vae, parameters(vae)),
-    "VAE + mixture": (lambda n: decoded(vae, vae_mixture, n), fit_vae + vae_seconds, parameters(vae, best, 20)),
-    "AE + N(0, I)": (lambda n: decoded(ae, standard, n), fit_ae, parameters(ae)),
-    "AE + one Gaussian": (lambda n: decoded(ae, mixtures[1], n), fit_ae + seconds[1], parameters(ae, 1, 16)),
-    "AE + mixture": (lambda n: decoded(ae, mixtures[best], n), fit_ae + seconds[best], parameters(ae, best, 16)),
-}
+for_vae, for_ae = sum(vae_history.seconds), sum(ae_history.seconds)
+models = {  # how to draw n pictures, seconds to train, parameters
+    "independent pixels": (lambda n: pixels.expand(n, -1), 0.0, 784),
+    "VAE": (lambda n: decoded(vae, vae.prior, n), for_vae, parameters(vae)),
+    "VAE + mixture": (
+        lambda n: decoded(vae, vae_mixture, n), for_vae + vae_seconds, parameters(vae, best, 20)),
+    "AE + N(0, I)": (lambda n: decoded(ae, standard, n), for_ae, parameters(ae)),
+    "AE + one Gaussian": (
+        lambda n: decoded(ae, mixtures[1], n), for_ae + seconds[1], parameters(ae, 1, 16)),
+    "AE + mixture": (
+        lambda n: decoded(ae, mixtures[best], n), for_ae + seconds[best], parameters(ae, best, 16)),
+}  # fmt: skip
+
+# %% [markdown]
+# The scoreboard keeps the nats that other notebooks entered, on the same binarised test digits. We enter the VAE with
+# its new prior, and read the rest.
+
+# %%
+shared = {"source": digits.source, "split": "test", "binarisation": "drawn once, seed 0"}
+board = scoreboard("Gaussian VAE, mixture as prior", nats["VAE + mixture"], kind="ELBO", **shared)
+board
+
+# %% [markdown]
+# **Predict, then run.** The last table before it is computed: which model has the best nats? Which the best samples?
+# The Fréchet distance is given for means and for binary draws.
+
+# %%
+def seconds_per_thousand(draw):
+    """The fastest of three."""
+    taken = []
+    for _ in range(3):
+        started = time.perf_counter()
+        draw(1_000)
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+with seeded(seed):
+    mean_digit = pixels.expand(len(test), -1)  # the mean image of independent pixels, each time
+    scores["independent pixels"] = measures(space(mean_digit), real)
+    distance["independent pixels"] = scores["independent pixels"][0]
+    drawn["independent pixels"] = frechet_distance(space(binarize(mean_digit)), real_binary)
+    speed = {name: seconds_per_thousand(draw) for name, (draw, _, _) in models.items()}
+kinds = {"independent pixels": "exact", "VAE": "ELBO", "VAE + mixture": "ELBO"}
+
+# %%
+def line(name, kind="-", value=None, *rest):
+    nats = f"{value:7.2f} {bits_per_dimension(value):6.3f}" if value else "   none      -"
+    return f"{name:34} {kind:5} {nats} " + " ".join(rest)
+
+
+lines = [f"{'':34} {'kind':5}    nats   bits  Fréchet: means  draws precision recall "
+         "train s s/1,000 parameters"]  # fmt: skip
+for name, (_, train_seconds, count) in models.items():
+    value = nats[name].mean().item() if name in nats else None
+    lines.append(line(
+        name, kinds.get(name, "-"), value, f"{distance[name]:14.1f} {drawn[name]:6.1f}",
+        f"{scores[name][1]:9.2f} {scores[name][2]:6.2f}",
+        f"{train_seconds:7.0f} {speed[name]:7.3f} {count:10,}",
+    ))  # fmt: skip
+floor = "training digits"
+lines.append(line(
+    floor, "-", None, f"{distance[floor]:14.1f} {drawn[floor]:6.1f}",
+    f"{scores[floor][1]:9.2f} {scores[floor][2]:6.2f}",
+))  # fmt: skip
+for row in board.rows:
+    if row["model"] not in ("independent pixels", "Gaussian VAE, mixture as prior"):
+        lines.append(line(row["model"], row["kind"], row["nats"]))
+print("\n".join(lines))
+
+# %%
+figure, axes = plt.subplots(figsize=(9, 5.2))
+left = min(values.mean().item() for values in nats.values()) - 60
+axes.axvspan(left - 30, left + 30, color="0.93")
+for name in models:
+    x = nats[name].mean().item() if name in nats else left
+    colour = figures.BLUE if name in nats else figures.ORANGE
+    axes.plot(x, distance[name], "o", markersize=11, color=colour)
+    near = {"VAE": (-12, 0, "right"), "VAE + mixture": (-12, 0, "right")}.get(name, (12, 0, "left"))
+    axes.annotate(name, (x, distance[name]), near[:2], textcoords="offset points", ha=near[2],
+                  va="center")  # fmt: skip
+axes.axhline(distance[floor], color="black", linestyle="--", linewidth=1)
+axes.text(left + 35, distance[floor] * 1.1, "training digits", va="bottom")
+ticks = [round(values.mean().item()) for name, values in nats.items() if name != "VAE"]
+axes.set(yscale="log", xticks=[left, *ticks], xticklabels=["none", *ticks], xlim=(left - 30, None))
+axes.set(xlabel="nats per digit (more is better)", ylabel="Fréchet distance (less is better)")
+axes.set_title("Samples and nats are two different questions")
+show(
+    figure,
+    alt="Fréchet distance against nats. On the left, without nats, three autoencoders from very bad "
+    "to nearly the best samples; independent pixels have few nats and bad samples; the VAE "
+    "with a mixture has the most nats and good samples.",
+)
+best_nats = max(nats, key=lambda name: nats[name].mean())
+assert best_nats == "VAE + mixture" or digits.source != "mnist"
+if digits.source == "mnist":
+    assert distance["AE + mixture"] < distance["VAE"] / 3, "good samples need no likelihood"
+
+# %% [markdown]
+# | model | what it is for |
+# | --- | --- |
+# | independent pixels | the yardstick: exact nats, no digits |
+# | mixture of Bernoullis (01) | exact nats, quick to fit; every digit resembles a template |
+# | Gaussian VAE (03) | a density with a bound, an encoder, samples in one step; its prior costs nats and samples |
+# | the same with a mixture as prior | the best of these for both; the mixture is fitted in seconds |
+# | Bernoulli VAE (04) | codes of bits: sums over codes are exact where these are few |
+# | autoencoder + mixture | the best samples for the least training; no likelihood, so it cannot say how probable an image is |
+#
+# Samples and likelihood are two different questions (Theis et al., 2016): the autoencoder with a mixture has no nats at
+# all and samples as good as any here, independent pixels have exact nats and no digits. A seed or a longer training would
+# move these numbers; the error bars above cover the choice of digits only.
+#
+# **The handout's conclusion, revisited.** It says that the VAE solves two problems: to extract latent variables, and to
+# map their distribution to that of the data. The first, an autoencoder does as well. The second needs codes that
+# are drawn from where the decoder was trained: there our VAE falls short of its own prior, and a mixture helps both. It
+# also says that images are blurred because of the root mean square error. **Predict, then run.** None of our losses
+# is a squared error. Who is undecided about pixels, in the mean of $p (1 - p)$?
+
+# %%
+undecided = {
+    "test digits": test.images, "AE, 16 numbers": rebuilt[1], "AE, 2 numbers": rebuilt[0],
+    "VAE, samples": pictures["VAE"], "VAE + mixture, samples": pictures["VAE + mixture"],
+    "AE + mixture, samples": pictures["AE + mixture"],
+}  # fmt: skip
+blur = {name: (p * (1 - p)).mean().item() for name, p in undecided.items()}
+for name, value in blur.items():
+    print(f"{name:24} {value:.4f}")
+assert blur["test digits"] < blur["AE, 16 numbers"] < blur["AE, 2 numbers"]
+
+# %% [markdown]
+# The autoencoder without any noise is blurred too, the more so the fewer numbers its code has. Squared error and
+# cross-entropy have the same minimiser for a given code, the mean of the images that share it: changing one for the
+# other does not sharpen. What the code does not tell apart is averaged, as in section 14 of notebook 03.
+
+# %% [markdown]
+# ## 10 A walk through the latent space
+#
+# Back to the plane of section 3. The left half of the picture is the mixture's density, the right half the digit at
+# the cross. Where the density is high, there are digits; cross a hole, and watch what the decoder invents.
+
+# %%
+from labutils.widgets import latent_walk
+
+latent_walk(plane, mixture, codes["validation"])
+
+# %% [markdown]
+# Without a running kernel, the next picture makes the same point: the decoded plane, and how likely the mixture
+# holds each place. Digits fade out where their code has a low density.
+
+# %%
+low, high = codes["validation"].quantile(torch.tensor([0.01, 0.99]), dim=0).tolist()
+across, up = torch.linspace(low[0], high[0], 16), torch.linspace(low[1], high[1], 16)
+grid = torch.cartesian_prod(up.flip(0), across).flip(1)
+density = mixture.log_prob(grid)
+strength = ((density - density.max() + 5) / 5).clamp(0.0, 1)[:, None]
+with torch.no_grad():
+    everywhere = plane.decode(grid)
+figure, axes = plt.subplots(1, 2, figsize=(13, 6.4))
+figures.tiles(everywhere, 16, title="Decoded everywhere", axes=axes[0])
+figures.tiles(everywhere * strength, 16, title="Weighted by the mixture's density", axes=axes[1])
+show(
+    figure,
+    alt="Left: the decoder draws something everywhere in the plane, also where no digit is. Right: "
+    "the same, faded out where the mixture has a density e to the -5 of its peak or less.",
+)
+
+# %% [markdown]
+# ## 11 Where to go next
+#
+# Each of these families changes another column of the scoreboard. Their published numbers come from larger networks
+# and long training; compare their likes only.
+#
+# - **Flows** transform noise by an invertible network (recipe 1 of notebook 01): the likelihood becomes exact, at the
+#   price of as many latent as observed dimensions. They are densities of grey, dequantised pixels, in bits per dimension
+#   of another kind than ours: FFJORD reports 0.99 on MNIST (Grathwohl et al., 2019). As a prior or posterior of a VAE
+#   they go on where our mixture stops.
+# - **Hierarchical VAEs** stack layers of latents, so that the prior of each layer is learned. On dynamically binarised
+#   MNIST, NVAE reports a log-likelihood of $-78.01$ nats (Vahdat and Kautz, 2020), about 18 above our best bound.
+# - **Two-stage VAEs** fit a second VAE to the codes of the first, where we fit a mixture (Dai and Wipf, 2019). **Latent
+#   diffusion** fits a diffusion model there (Rombach et al., 2022): the recipe of this notebook, with stronger parts.
+# - **Diffusion models** are hierarchical VAEs with a fixed encoder that adds noise step by step. Their samples are the
+#   point, and drawing one takes many network evaluations: on CIFAR-10, Ho et al. (2020) report a Fréchet distance of
+#   3.17 (ImageNet features, 1,000 steps). That column, seconds per 1,000 samples, gets worse; the nats are a bound.
+#
+# ## Summary
+#
+# 1. A deterministic autoencoder has codes but no density of codes: $\mathcal{N}(0, I)$ is not it.
+# 2. A Gaussian mixture by EM is; its size comes from held-out codes, and its misfit from bent clouds with sharp edges.
+# 3. The same mixture as the prior of the VAE gains nats, exactly as many as it comes closer to the aggregate posterior.
+# 4. Judge samples with features that know the data, with floors, error bars and the same number of digits.
+# 5. No likelihood, no nats: say none. Samples and likelihood are two different questions.
+#
+# ## Errata of the handout
+#
+# | where | what it says | what is right |
+# | --- | --- | --- |
+# | 0.7 | the mixture does not fit the latent space exactly because its weights are not defined beforehand | EM fits the weights (5.4); what does not fit is the shape of the clouds (section 3) |
+# | 0.7 | the samples are pretty much similar to those of the VAE | measured: one Gaussian is about as good as the VAE's prior, a mixture far better than either (section 7) |
+# | 0.8 | VAEs are blurred because of the root mean square error | no squared error is involved; the mean of the images that share a code is blurred, for an autoencoder too (section 9) |
+#
+# ## References
+#
+# - B. Dai, D. Wipf. Diagnosing and enhancing VAE models. ICLR 2019.
+# - A. Dempster, N. Laird, D. Rubin. Maximum likelihood from incomplete data via the EM algorithm. JRSS B 39, 1977.
+# - P. Ghosh, M. Sajjadi, A. Vergari, M. Black, B. Schölkopf. From variational to deterministic autoencoders. ICLR 2020.
+# - I. Goodfellow. NIPS 2016 tutorial: generative adversarial networks. arXiv:1701.00160, 2016.
+# - W. Grathwohl, R. Chen, J. Bettencourt, I. Sutskever, D. Duvenaud. FFJORD: free-form continuous dynamics for scalable
+#   reversible generative models. ICLR 2019.
+# - M. Heusel, H. Ramsauer, T. Unterthiner, B. Nessler, S. Hochreiter. GANs trained by a two time-scale update rule
+#   converge to a local Nash equilibrium. NIPS 2017 (the Fréchet distance).
+# - J. Ho, A. Jain, P. Abbeel. Denoising diffusion probabilistic models. NeurIPS 2020.
+# - M. Hoffman, M. Johnson. ELBO surgery: yet another way to carve up the variational evidence lower bound. NIPS
+#   workshop on advances in approximate Bayesian inference, 2016.
+# - T. Kynkäänniemi, T. Karras, S. Laine, J. Lehtinen, T. Aila. Improved precision and recall metric for assessing
+#   generative models. NeurIPS 2019.
+# - R. Rombach, A. Blattmann, D. Lorenz, P. Esser, B. Ommer. High-resolution image synthesis with latent diffusion
+#   models. CVPR 2022.
+# - G. Schwarz. Estimating the dimension of a model. Annals of Statistics 6, 1978.
+# - J. Shao, C. F. J. Wu. A general theory for jackknife variance estimation. Annals of Statistics 17, 1989.
+# - L. Theis, A. van den Oord, M. Bethge. A note on the evaluation of generative models. ICLR 2016.
+# - A. Vahdat, J. Kautz. NVAE: a deep hierarchical variational autoencoder. NeurIPS 2020.
