@@ -112,13 +112,24 @@ def fit_mixture(codes, components, seed=0):
 
     _check_codes(codes, components)
     scale = codes.var(0).mean().item()
-    em = GaussianMixture(components, reg_covar=1e-4 * scale, max_iter=200, random_state=seed)
+    em = GaussianMixture(  # until a step gains less than 0.003 nats per code
+        components, reg_covar=1e-4 * scale, tol=3e-3, max_iter=200, random_state=seed
+    )
     em.fit(codes.double().cpu().numpy())
     weights, means, covariances = (
         torch.from_numpy(array).to(codes) for array in (em.weights_, em.means_, em.covariances_)
     )
-    gaussians = MultivariateNormal(means, covariances)
-    return MixtureSameFamily(Categorical(weights), gaussians)
+    return _Mixture(Categorical(weights), MultivariateNormal(means, covariances))
+
+
+class _Mixture(MixtureSameFamily):
+    """torch's mixture draws from every component and keeps one draw: this draws one only."""
+
+    def sample(self, sample_shape=()):
+        k = self.mixture_distribution.sample(sample_shape)
+        parts = self.component_distribution
+        noise = torch.randn(*k.shape, parts.loc.shape[-1], 1).to(parts.loc)
+        return parts.loc[k] + (parts.scale_tril[k] @ noise).squeeze(-1)
 
 
 def _check_codes(codes, components):

@@ -81,9 +81,9 @@ show(figures.autoencoder_diagram())
 #
 # $$\ell(x) = -\sum_{d=1}^{784} \big( x_d \log \hat x_d + (1 - x_d) \log (1 - \hat x_d) \big) \tag{5.1}$$
 #
-# This is the VAE's distortion, averaged over all binarisations of $x$. What sets the autoencoder apart from the VAE of
-# notebook 03 is then the noise and the KL, and nothing else. The cross-entropy serves as a training signal only: on
-# grey pixels it is no likelihood (equation 3.12), and no number of nats below will be read off it.
+# This is the distortion of notebook 03's VAE, averaged over all binarisations of $x$: both are trained by the same
+# term, and the autoencoder lacks the noise and the KL. The cross-entropy serves as a training signal only. On grey
+# pixels it is no likelihood (equation 3.12), and no number of nats below will be read off it.
 
 # %%
 def loss(model, images, labels):
@@ -424,21 +424,23 @@ train = digits.train.images
 with torch.no_grad(), seeded(seed):
     new = ae.decode(mixtures[best].sample((some,)))
     copies, unseen = ae(train[:some]), ae(test.images[:some])
-found = {name: nearest(images, train) for name, images in (("new", new), ("copy", copies), ("test", unseen))}
-middle = {name: values.median().item() for name, (values, _) in found.items()}
+found = {"new": nearest(new, train), "copy": nearest(copies, train), "test": nearest(unseen, train)}
+middle = {name: result.values.median().item() for name, result in found.items()}
+rows = [new[:10], train[found["new"].indices[:10]], unseen[:10], train[found["test"].indices[:10]]]
+names = ("new digit", "nearest in training", "test digit, decoded", "nearest in training")
 show(
-    digit_grid(
-        torch.cat([new[:10], train[found["new"].indices[:10]]]),
-        row_labels=("new digit", "nearest in\ntraining"), title="New digits are no copies",
-    ),
-    alt="Ten new digits, and below each its nearest training digit: the same class as a rule, "
-    "with other strokes.",
+    digit_grid(torch.cat(rows), row_labels=names, title="As new to the training set as test digits"),
+    alt="Ten new digits, and below each its nearest training digit, which is similar but not the "
+    "same; then ten decoded test digits and their nearest training digits, no less similar.",
 )
-print("median distance to the nearest training digit: " + ", ".join(f"{v:.1f} ({k})" for k, v in middle.items()))
-assert middle["new"] > middle["copy"] + 0.5 * (middle["test"] - middle["copy"]), "new, not copied"
+print("median distance to the nearest training digit:")
+for name, text in (("new", "new digits"), ("test", "decoded test digits"), ("copy", "copies")):
+    print(f"  {text:20} {middle[name]:.2f}")
+assert middle["new"] > middle["copy"] + 0.5 * (middle["test"] - middle["copy"]), "no copies"
 
 # %% [markdown]
-# The new digits are as far from the training set as decoded test digits are.
+# Among so many training digits every digit has a similar one: the new digits are about as far from theirs as test
+# digits are, and farther than copies would be.
 
 # %% [markdown]
 # ## 6 The same mixture as the prior of the VAE
@@ -663,6 +665,7 @@ assert ratio > {"mnist": 3, "bundled": 1.1}[digits.source], "the mixture is far 
 assert distance["AE + N(0, I)"] > 2 * distance["AE + one Gaussian"], "N(0, I) is far worse"
 assert distance["VAE + mixture"] < distance["VAE"], "a better prior, better samples"
 assert scores["AE + N(0, I)"][2] < 0.2, "N(0, I) reaches few of the digits"
+assert 0.5 < distance["AE + one Gaussian"] / distance["VAE"] < 2, "one Gaussian is like the prior"
 
 # %%
 figure, axes = plt.subplots(figsize=(9, 4.4))
@@ -685,7 +688,8 @@ show(
 # - **The floors.** Real training digits are not at distance 0: two finite sets of digits differ. Reconstructions are
 #   closer than that, since they belong to these very test digits. No model can be asked for less than the first floor.
 # - **The order of Ghosh et al.** For the autoencoder, a mixture is several times closer than one Gaussian. For our VAE the
-#   mixture helps as much. In theirs it hardly did (19.21 to 17.66): their VAE matched its prior better.
+#   mixture helps as much. For theirs it hardly did (FID 19.21, then 17.66): what there is to gain depends on how far a
+#   VAE's aggregate posterior is from its prior, and section 6 measured that for ours.
 # - **No number alone.** The fragments from $\mathcal{N}(0, I)$ have the highest precision of all samples. Recall, class
 #   balance and Fréchet distance are not deceived. The next cell shows why: fragments lie in the middle of the feature
 #   space, nearer to each digit than digits are to one another, and so in many balls at once.
@@ -756,8 +760,8 @@ assert drawn["VAE + mixture"] < drawn["VAE"], "means or draws, the mixture helps
 # $$\log p_s(x) = \log \int m(z)\, \mathcal{N}\big(x;\ g(z), s^2 I\big)\, dz
 #   \ \le\ -\tfrac{784}{2} \log (2 \pi s^2) - \frac{\delta(x)^2}{2 s^2}, \qquad \delta(x) = \min_z \|x - g(z)\| \tag{5.11}$$
 #
-# For $s \to 0$ the bound goes to $-\infty$ for every digit off the surface, and to $+\infty$ for a point on it. **Predict,
-# then run:** for which $s$ is the bound largest? We look for the nearest point on the surface by gradient descent.
+# For $s \to 0$ the bound goes to $-\infty$ for every digit off the surface; for a point on it, $p_s$ grows without limit.
+# **Predict, then run.** For which $s$ is the bound largest? (We estimate $\delta$ by gradient descent on the code.)
 
 # %%
 def log_density_bound(distance, s, pixels=784):
@@ -905,7 +909,8 @@ for name in models:
 axes.axhline(distance[floor], color="black", linestyle="--", linewidth=1)
 axes.text(left + 35, distance[floor] * 1.1, "training digits", va="bottom")
 ticks = [round(values.mean().item()) for name, values in nats.items() if name != "VAE"]
-axes.set(yscale="log", xticks=[left, *ticks], xticklabels=["none", *ticks], xlim=(left - 30, None))
+axes.set(yscale="log", xticks=[left, *ticks], xticklabels=["none", *ticks])
+axes.set(xlim=(left - 30, None), ylim=(None, 2 * max(distance.values())))
 axes.set(xlabel="nats per digit (more is better)", ylabel="Fréchet distance (less is better)")
 axes.set_title("Samples and nats are two different questions")
 show(
@@ -998,7 +1003,7 @@ show(
 #   of another kind than ours: FFJORD reports 0.99 on MNIST (Grathwohl et al., 2019). As a prior or posterior of a VAE
 #   they go on where our mixture stops.
 # - **Hierarchical VAEs** stack layers of latents, so that the prior of each layer is learned. On dynamically binarised
-#   MNIST, NVAE reports a log-likelihood of $-78.01$ nats (Vahdat and Kautz, 2020), about 18 above our best bound.
+#   MNIST, NVAE reports a log-likelihood of $-78.01$ nats (Vahdat and Kautz, 2020).
 # - **Two-stage VAEs** fit a second VAE to the codes of the first, where we fit a mixture (Dai and Wipf, 2019). **Latent
 #   diffusion** fits a diffusion model there (Rombach et al., 2022): the recipe of this notebook, with stronger parts.
 # - **Diffusion models** are hierarchical VAEs with a fixed encoder that adds noise step by step. Their samples are the

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, MultivariateNormal
+from torch.distributions import Independent, MixtureSameFamily, MultivariateNormal
 
 from labutils.models import AutoEncoder, Classifier, GaussianVAE, fit_mixture
 
@@ -207,6 +207,15 @@ def test_a_mixture_finds_two_clouds_and_how_many_codes_each_has():
     drawn = mixture.sample((4_000,))
     assert drawn.dtype == torch.float32
     assert (drawn[:, 0] < 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+def test_samples_of_the_mixture_are_those_of_torch():
+    mixture = fit_mixture(two_clouds(), 2)
+    ours, theirs = mixture.sample((20_000,)), MixtureSameFamily.sample(mixture, (20_000,))
+    assert torch.allclose(ours.mean(0), theirs.mean(0), atol=0.15)
+    assert torch.allclose(ours.T.cov(), theirs.T.cov(), rtol=0.1, atol=0.2)
+    assert mixture.sample().shape == (2,)
+    assert mixture.sample((3, 4)).shape == (3, 4, 2)
 
 
 def test_the_mixture_is_the_same_each_time_and_leaves_the_random_state():
