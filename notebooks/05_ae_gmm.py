@@ -953,6 +953,8 @@ best_nats = max(nats, key=lambda name: nats[name].mean())
 assert best_nats == "VAE + mixture" or digits.source != "mnist"
 if digits.source == "mnist":
     assert distance["AE + mixture"] < distance["VAE"] / 3, "good samples need no likelihood"
+assert distance["AE + mixture"] < 1.5 * distance["VAE + mixture"], "samples as good as any here"
+assert for_ae < for_vae, "and the shorter training"
 
 # %% [markdown]
 # | model | what it is for |

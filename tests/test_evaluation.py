@@ -316,6 +316,9 @@ def test_frechet_takes_singular_covariances():
     flat = [torch.cat([x, torch.zeros(40, 2)], 1) for x in (samples, reference)]
     assert frechet_distance(*flat) == pytest.approx(frechet_distance(samples, reference), rel=1e-6)
     assert frechet_distance(torch.zeros(40, 3), torch.ones(40, 3)) == pytest.approx(3)
+    copied = [x.repeat(1, 8) for x in (samples, reference)]  # rounding: eigenvalues below zero
+    expected = 8 * frechet_distance(samples, reference)
+    assert frechet_distance(*copied) == pytest.approx(expected, rel=1e-5)
 
 
 def test_frechet_says_what_to_do_with_fewer_samples_than_features():

@@ -220,9 +220,10 @@ def test_samples_of_the_mixture_are_those_of_torch():
 
 def test_the_mixture_is_the_same_each_time_and_leaves_the_random_state():
     codes, before = two_clouds(), torch.get_rng_state()
-    first = fit_mixture(codes, 3).log_prob(codes)
+    first = fit_mixture(codes, 9).log_prob(codes)
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(fit_mixture(codes, 3).log_prob(codes), first)
+    assert torch.equal(fit_mixture(codes, 9).log_prob(codes), first)
+    assert not torch.equal(fit_mixture(codes, 9, seed=1).log_prob(codes), first)
 
 
 def test_a_covariance_that_would_be_singular_is_kept_from_it():
