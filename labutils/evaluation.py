@@ -191,3 +191,159 @@ def _read_rows(file):
             stacklevel=3,
         )
         return []
+
+
+class DigitFeatures:
+    """The space in which notebook 05 compares digits: a classifier's hidden units, then PCA.
+
+    classifier: a trained Classifier. train: the Split that its principal components are fitted
+    on; keep as many as the smallest set to compare has digits to estimate a covariance from.
+    Raises ValueError for a classifier that is not trained.
+    """
+
+    def __init__(self, classifier, train, dimensions=64):
+        right = accuracy(classifier, train.images, train.labels)
+        if right < 0.8:
+            raise ValueError(
+                f"The classifier is right for {right:.0%} of the training digits: it is not "
+                f"trained. Train it first, as in notebook 02."
+            )
+        self.classifier = classifier
+        with torch.no_grad():
+            hidden = classifier.features(train.images)
+        if not 1 <= dimensions <= min(hidden.shape):
+            raise ValueError(
+                f"dimensions must be from 1 to {min(hidden.shape)}, what {len(hidden)} digits of "
+                f"{hidden.shape[1]} features allow, got {dimensions}."
+            )
+        self.mean = hidden.mean(0)
+        variances, directions = torch.linalg.eigh((hidden - self.mean).T.cov())  # ascending
+        self.directions = directions[:, -dimensions:]
+        self.kept = (variances[-dimensions:].sum() / variances.sum()).item()
+
+    def __repr__(self):
+        hidden, dimensions = self.directions.shape
+        return f"{dimensions} of {hidden} features, with {self.kept:.1%} of their variance"
+
+    @torch.no_grad()
+    def __call__(self, images):
+        """images: (N, 784). Returns (N, dimensions)."""
+        return (self.classifier.features(images) - self.mean) @ self.directions
+
+    @torch.no_grad()
+    def classes(self, images):
+        """The class that the classifier gives to each image, int64 (N,)."""
+        return self.classifier(images).argmax(-1)
+
+
+def frechet_distance(samples, reference):
+    """Squared Frechet distance of the Gaussians fitted to two sets of features, Eq. 5.8.
+
+    samples: (N, d), reference: (M, d), both with more rows than columns. Covariances may be
+    singular, as where a feature is constant. Smaller is better, 0 for equal moments.
+    """
+    _check_features(samples, reference)
+    for name, features in (("samples", samples), ("reference", reference)):
+        count, dimensions = features.shape
+        if count <= dimensions:
+            raise ValueError(
+                f"A covariance of {dimensions} features needs more than {dimensions} digits, got "
+                f"{count} in {name}. Take more digits, or fewer features: "
+                f"DigitFeatures(classifier, train, dimensions={max(1, count // 3)})."
+            )
+    samples, reference = samples.double(), reference.double()
+    means = (samples.mean(0) - reference.mean(0)).square().sum()
+    a, b = (torch.atleast_2d(features.T.cov()) for features in (samples, reference))
+    # the trace of (a b)^(1/2) is the sum of the singular values of a^(1/2) b^(1/2): symmetric
+    # roots exist for singular covariances too, and stay real
+    cross = torch.linalg.svdvals(_root(a) @ _root(b)).sum()
+    return max(0.0, (means + a.trace() + b.trace() - 2 * cross).item())
+
+
+def precision_recall(samples, reference, neighbours=3):
+    """Precision and recall of samples (Kynkaanniemi et al., 2019), Eq. 5.9.
+
+    samples: (N, d), reference: (M, d) features. A set covers the balls around its members that
+    reach to their `neighbours`-th nearest neighbour in the set. Precision is the fraction of
+    samples that the reference covers, recall that of the reference that the samples cover.
+    Both depend on N and M: compare at the same numbers.
+    """
+    _check_features(samples, reference)
+    if not 1 <= neighbours < min(len(samples), len(reference)):
+        raise ValueError(
+            f"neighbours must be from 1 to {min(len(samples), len(reference)) - 1}, one less than "
+            f"the smaller set has members, got {neighbours}."
+        )
+    between = torch.cdist(samples, reference)
+    return (
+        _covered(between, _radii(reference, neighbours)),
+        _covered(between.T, _radii(samples, neighbours)),
+    )
+
+
+def class_imbalance(samples, reference, classes=10):
+    """Half the summed difference of the class frequencies of two sets of labels (N,), (M,).
+
+    0 where they agree, 1 where the sets share no class: the fraction of the samples that would
+    have to change class.
+    """
+    if len(samples) == 0 or len(reference) == 0:
+        raise ValueError(
+            f"Expected labels in both sets, got {len(samples)} and {len(reference)} of them."
+        )
+    a, b = (torch.bincount(y, minlength=classes) / len(y) for y in (samples, reference))
+    return 0.5 * (a - b).abs().sum().item()
+
+
+def standard_error(measure, samples, reference, rounds=10, seed=0):
+    """Standard error of measure(samples, reference) by the delete-half jackknife, Eq. 5.10.
+
+    Halves are drawn without replacement: a bootstrap would repeat digits, whose distance to
+    each other is 0. Returns a float, or a tensor where the measure has several values.
+    """
+    if rounds < 2:
+        raise ValueError(f"rounds must be 2 or more to have a spread, got {rounds}.")
+
+    def half(features):
+        return features[torch.randperm(len(features))[: len(features) // 2]]
+
+    with seeded(seed):
+        values = [measure(half(samples), half(reference)) for _ in range(rounds)]
+    spread = torch.tensor(values, dtype=torch.float64).std(0)
+    return spread if spread.ndim else spread.item()
+
+
+def _root(covariance):
+    """The symmetric root of a positive semi-definite matrix; rounding below zero is cut off."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def _radii(points, neighbours):
+    """Distance of each point to its nearest neighbours in its own set, itself not counted."""
+    distances = torch.cdist(points, points).fill_diagonal_(0)
+    return distances.topk(neighbours + 1, largest=False).values[:, -1]  # faster than kthvalue
+
+
+def _covered(distances, radii):
+    """The fraction of rows in at least one ball. distances: (N, M), radii: (M,)."""
+    return (distances <= radii).any(1).float().mean().item()
+
+
+def _check_features(samples, reference):
+    for name, features in (("samples", samples), ("reference", reference)):
+        if features.ndim != 2 or len(features) == 0:
+            raise ValueError(
+                f"Expected the features of {name} as (digits, dimensions), got a tensor of shape "
+                f"{tuple(features.shape)}."
+            )
+        bad = int((~features.isfinite().all(1)).sum())
+        if bad:
+            raise ValueError(
+                f"{bad} of the {len(features)} {name} have a feature that is NaN or infinite: "
+                f"look for one in the images."
+            )
+    if samples.shape[1] != reference.shape[1]:
+        raise ValueError(
+            f"Both sets need the same features, got {samples.shape[1]} and {reference.shape[1]}."
+        )

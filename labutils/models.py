@@ -2,7 +2,14 @@
 
 import torch
 from torch import nn
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
 from torch.nn import functional as F
 
 PIXELS = 784
@@ -101,6 +108,76 @@ class BernoulliVAE(nn.Module):
     def sample(self, n):
         """n images (n, 784), drawn from p(x given z) with z drawn from the prior."""
         return self.likelihood(self.prior.sample((n,))).sample()
+
+
+class AutoEncoder(nn.Module):
+    """A deterministic autoencoder: images (batch, 784) to codes (batch, latent_dim) and back.
+
+    One hidden layer on each side, as in GaussianVAE. Its pixels lie between 0 and 1; there is no
+    distribution over codes or images, and so no prior, no likelihood and no sample().
+    """
+
+    def __init__(self, latent_dim, hidden_dim):
+        super().__init__()
+        self.encoder = _mlp(PIXELS, hidden_dim, latent_dim)
+        self.decoder = _mlp(latent_dim, hidden_dim, PIXELS)
+
+    def encode(self, images):
+        return self.encoder(images)
+
+    def decode(self, codes):
+        """Pixels in [0, 1], (..., 784), of codes (..., latent_dim)."""
+        return self.decoder(codes).sigmoid()
+
+    def forward(self, images):
+        """The reconstructions of images."""
+        return self.decode(self.encode(images))
+
+
+def fit_mixture(codes, components, seed=0):
+    """A Gaussian mixture with full covariances, fitted to codes by EM (scikit-learn), Eq. 5.2.
+
+    codes: (N, d). Returns a distribution over codes, to sample from like a prior. EM starts
+    from k-means. Raises ValueError for codes that are not finite, or too few for a covariance.
+    """
+    from sklearn.mixture import GaussianMixture  # here, since it is slow to import
+
+    _check_codes(codes, components)
+    scale = codes.var(0).mean().item()
+    em = GaussianMixture(  # until a step gains less than 0.003 nats per code
+        components, reg_covar=1e-4 * scale, tol=3e-3, max_iter=200, random_state=seed
+    )
+    em.fit(codes.double().cpu().numpy())
+    weights, means, covariances = (
+        torch.from_numpy(array).to(codes) for array in (em.weights_, em.means_, em.covariances_)
+    )
+    return _Mixture(Categorical(weights), MultivariateNormal(means, covariances))
+
+
+class _Mixture(MixtureSameFamily):
+    """torch's mixture draws from every component and keeps one draw: this draws one only."""
+
+    def sample(self, sample_shape=()):
+        k = self.mixture_distribution.sample(sample_shape)
+        parts = self.component_distribution
+        noise = torch.randn(*k.shape, parts.loc.shape[-1], 1).to(parts.loc)
+        return parts.loc[k] + (parts.scale_tril[k] @ noise).squeeze(-1)
+
+
+def _check_codes(codes, components):
+    if codes.ndim != 2 or not codes.isfinite().all():
+        raise ValueError(
+            f"Expected finite codes of shape (N, d), got a tensor of shape {tuple(codes.shape)}"
+            + ("." if codes.ndim != 2 else " with NaN or infinite values.")
+        )
+    count, dimensions = codes.shape
+    if count > 1 and (codes == codes[0]).all():
+        raise ValueError(f"The {count} codes are all the same: there is nothing to fit.")
+    if not isinstance(components, int) or not 1 <= components * (dimensions + 1) <= count:
+        raise ValueError(
+            f"components must be a whole number from 1 to {count // (dimensions + 1)}: each needs "
+            f"{dimensions + 1} of the {count} codes for its covariance. Got {components!r}."
+        )
 
 
 def _mlp(input_dim, hidden_dim, output_dim):

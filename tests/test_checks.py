@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from labutils.checks import EXERCISES, check
+from labutils.checks import check
+from labutils.exercises import EXERCISES
 
 MISTAKES = [(name, *mistake) for name, e in EXERCISES.items() for mistake in e.mistakes]
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent
+from torch.distributions import Independent, MixtureSameFamily, MultivariateNormal
 
-from labutils.models import BernoulliVAE, Classifier, GaussianVAE
+from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, fit_mixture
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 images = torch.rand(7, 784, generator=torch.Generator().manual_seed(0))
@@ -197,3 +197,103 @@ def test_samples_of_bits_are_binary_images_without_gradient(bits):
     assert drawn.shape == (11, 784)
     assert not drawn.requires_grad
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
+
+
+# Autoencoder and mixture
+
+
+def test_the_autoencoder_goes_through_a_code_and_back():
+    model = AutoEncoder(3, 16)
+    codes = model.encode(images)
+    assert codes.shape == (7, 3)
+    assert model.decode(codes).shape == (7, 784)
+    assert model.decode(torch.randn(5, 2, 3)).shape == (5, 2, 784)
+    assert torch.equal(model(images), model.decode(codes))
+    count = sum(weights.numel() for weights in model.parameters())
+    assert count == (784 + 1) * 16 + (16 + 1) * 3 + (3 + 1) * 16 + (16 + 1) * 784
+
+
+def test_its_pixels_are_the_sigmoid_of_what_the_decoder_computes():
+    model = AutoEncoder(3, 16)
+    pixels = model.decode(torch.randn(50, 3) * 100)
+    assert pixels.min() >= 0 and pixels.max() <= 1
+    z = torch.randn(4, 3)
+    assert torch.allclose(torch.logit(model.decode(z)), model.decoder(z), atol=1e-4)
+
+
+def test_the_autoencoder_is_deterministic_and_has_no_distribution():
+    model = AutoEncoder(3, 16)
+    assert torch.equal(model(images), model(images))
+    assert not any(hasattr(model, name) for name in ("prior", "posterior", "likelihood", "sample"))
+
+
+def test_gradients_reach_every_layer_of_the_autoencoder():
+    model = AutoEncoder(3, 16)
+    (model(images) - images).square().sum().backward()
+    assert all(weights.grad.abs().sum() > 0 for weights in model.parameters())
+
+
+def two_clouds(count=2_000):
+    """A quarter of the codes around (-5, 0), the others, stretched, around (5, 0)."""
+    codes = torch.randn(count, 2)
+    codes[: count // 4] -= torch.tensor([5.0, 0.0])
+    codes[count // 4 :] = codes[count // 4 :] * torch.tensor([0.5, 2.0]) + torch.tensor([5.0, 0.0])
+    return codes
+
+
+def test_a_mixture_of_one_is_the_fitted_gaussian():
+    codes = two_clouds()
+    mixture = fit_mixture(codes, 1)
+    assert (mixture.batch_shape, mixture.event_shape) == ((), (2,))
+    gaussian = MultivariateNormal(codes.mean(0), codes.T.cov())
+    assert torch.allclose(mixture.log_prob(codes), gaussian.log_prob(codes), atol=0.01)
+
+
+def test_a_mixture_finds_two_clouds_and_how_many_codes_each_has():
+    mixture = fit_mixture(two_clouds(), 2)
+    order = mixture.component_distribution.mean[:, 0].argsort()
+    assert torch.allclose(
+        mixture.mixture_distribution.probs[order], torch.tensor([0.25, 0.75]), atol=0.01
+    )
+    means = mixture.component_distribution.mean[order]
+    assert torch.allclose(means, torch.tensor([[-5.0, 0.0], [5.0, 0.0]]), atol=0.2)
+    spreads = mixture.component_distribution.variance[order].sqrt()
+    assert torch.allclose(spreads, torch.tensor([[1.0, 1.0], [0.5, 2.0]]), atol=0.1)
+    drawn = mixture.sample((4_000,))
+    assert drawn.dtype == torch.float32
+    assert (drawn[:, 0] < 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+def test_samples_of_the_mixture_are_those_of_torch():
+    mixture = fit_mixture(two_clouds(), 2)
+    ours, theirs = mixture.sample((20_000,)), MixtureSameFamily.sample(mixture, (20_000,))
+    assert torch.allclose(ours.mean(0), theirs.mean(0), atol=0.15)
+    assert torch.allclose(ours.T.cov(), theirs.T.cov(), rtol=0.1, atol=0.2)
+    assert mixture.sample().shape == (2,)
+    assert mixture.sample((3, 4)).shape == (3, 4, 2)
+
+
+def test_the_mixture_is_the_same_each_time_and_leaves_the_random_state():
+    codes, before = two_clouds(), torch.get_rng_state()
+    first = fit_mixture(codes, 9).log_prob(codes)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(fit_mixture(codes, 9).log_prob(codes), first)
+    assert not torch.equal(fit_mixture(codes, 9, seed=1).log_prob(codes), first)
+
+
+def test_a_covariance_that_would_be_singular_is_kept_from_it():
+    codes = torch.randn(100, 1) @ torch.ones(1, 3)  # on a line in three dimensions
+    assert fit_mixture(codes, 2).log_prob(codes).isfinite().all()
+
+
+def test_codes_that_are_no_codes_are_refused():
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        fit_mixture(torch.tensor([[0.0, float("nan")]] * 10), 1)
+    with pytest.raises(ValueError, match=r"shape \(10,\)"):
+        fit_mixture(torch.randn(10), 1)
+    with pytest.raises(ValueError, match="from 1 to 3: each needs 3 of the 10 codes.*Got 4"):
+        fit_mixture(torch.randn(10, 2), 4)
+    with pytest.raises(ValueError, match="Got 0"):
+        fit_mixture(torch.randn(10, 2), 0)
+    with pytest.raises(ValueError, match="all the same"):
+        fit_mixture(torch.ones(10, 2), 1)

@@ -8,7 +8,7 @@ import jupytext
 import nbformat
 import pytest
 
-from labutils.checks import EXERCISES
+from labutils.exercises import EXERCISES
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

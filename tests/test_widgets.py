@@ -11,7 +11,7 @@ from PIL import Image
 from torch.distributions import Normal
 
 from labutils import widgets
-from labutils.models import BernoulliVAE
+from labutils.models import AutoEncoder, BernoulliVAE, fit_mixture
 
 
 def picture(image):
@@ -107,3 +107,55 @@ def test_an_answer_takes_less_than_100_ms(model):
 def test_a_code_is_bits(wrong, model):
     with pytest.raises(ValueError, match="code must hold 10 numbers, each 0 or 1, got"):
         widgets.bits(model, wrong)
+
+
+CODES = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 1.0])
+
+
+def colours(image):
+    """The picture as numbers from 0 to 1."""
+    return torch.from_numpy(picture(image) / np.float32(255))
+
+
+@pytest.fixture
+def walk():
+    torch.manual_seed(0)
+    model, mixture = AutoEncoder(2, 400), fit_mixture(CODES, 3)
+    first, second, image, caption = widgets.latent_walk(model, mixture, CODES).children
+    return model, mixture, (first, second), image, caption
+
+
+def test_a_step_of_a_slider_changes_the_digit_and_moves_the_mark(walk):
+    model, mixture, sliders, image, caption = walk
+    before, said = colours(image), caption.value
+    sliders[0].value = sliders[0].min
+    after = colours(image)
+    assert after.shape == (widgets.SIDE, 2 * widgets.SIDE, 3)
+    assert not torch.equal(before[:, : widgets.SIDE], after[:, : widgets.SIDE])
+    z = torch.tensor([slider.value for slider in sliders])
+    digit = 1 - model.decode(z).detach().view(28, 28)
+    assert torch.allclose(after[4::8, widgets.SIDE + 4 :: 8, 0], digit, atol=0.01)
+    assert caption.value != said and f"{mixture.log_prob(z):.1f} nats" in caption.value
+
+
+def test_the_mark_is_where_the_sliders_are(walk):
+    *_, sliders, image, _ = walk
+    for slider, at in zip(sliders, ("min", "max"), strict=True):
+        slider.value = getattr(slider, at)
+    red = (colours(image)[:, : widgets.SIDE] - torch.tensor([0.835, 0.369, 0.0])).abs().sum(
+        -1
+    ) < 0.02
+    rows, columns = red.nonzero().T
+    assert rows.max() < 15 and columns.max() < 15  # the second axis points upwards
+
+
+def test_it_starts_where_the_density_of_the_codes_is_highest(walk):
+    _, mixture, sliders, *_ = walk
+    z = torch.tensor([slider.value for slider in sliders])
+    assert mixture.log_prob(z) >= mixture.log_prob(CODES).max() - 0.1
+
+
+def test_codes_that_are_not_in_a_plane_are_refused(walk):
+    model, mixture, *_ = walk
+    with pytest.raises(ValueError, match=r"shape \(N, 2\), got \(5, 3\)"):
+        widgets.latent_walk(model, mixture, torch.randn(5, 3))
