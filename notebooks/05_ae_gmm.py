@@ -1055,7 +1055,8 @@ show(
 # - **Diffusion models** are hierarchical VAEs with a fixed encoder that adds noise step by step. Their samples are the
 #   point, and drawing one takes many network evaluations: on CIFAR-10, Ho et al. (2020) report a Fréchet distance of
 #   3.17 (ImageNet features, 1,000 steps). That column, seconds per 1,000 samples, gets worse; the nats are a bound.
-#
+
+# %% [markdown]
 # ## Summary
 #
 # 1. A deterministic autoencoder has codes but no density of codes: $\mathcal{N}(0, I)$ is not it.
@@ -1071,7 +1072,8 @@ show(
 # | 0.7 | the mixture does not fit the latent space exactly because its weights are not defined beforehand | EM fits the weights (5.4); what does not fit is the shape of the clouds (section 3) |
 # | 0.7 | the samples are pretty much similar to those of the VAE | measured: one Gaussian is about as good as the VAE's prior, a mixture far better than either (section 7) |
 # | 0.8 | VAEs are blurred because of the root mean square error | no squared error is involved; the mean of the images that share a code is blurred, for an autoencoder too (section 9) |
-#
+
+# %% [markdown]
 # ## References
 #
 # - B. Dai, D. Wipf. Diagnosing and enhancing VAE models. ICLR 2019.
