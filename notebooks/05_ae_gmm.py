@@ -892,8 +892,8 @@ board = scoreboard("Gaussian VAE, mixture as prior", nats["VAE + mixture"], kind
 board
 
 # %% [markdown]
-# **Predict, then run.** The last table before it is computed: which model has the best nats? Which the best samples?
-# The Fréchet distance is given for means and for binary draws.
+# **Predict, then run.** Which model has the best nats? Which the best samples? In the table, bits are bits per dimension
+# (equation 1.14), the Fréchet distance is given for means and for binary draws, precision and recall for means.
 
 # %%
 def seconds_per_thousand(draw):
