@@ -141,13 +141,16 @@ def fit_mixture(codes, components, seed=0):
     from k-means. Raises ValueError for codes that are not finite, or too few for a covariance.
     """
     from sklearn.mixture import GaussianMixture  # here, since it is slow to import
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     _check_codes(codes, components)
     scale = codes.var(0).mean().item()
     em = GaussianMixture(  # until a step gains less than 0.003 nats per code
         components, reg_covar=1e-4 * scale, tol=3e-3, max_iter=200, random_state=seed
     )
-    em.fit(codes.double().cpu().numpy())
+    # one thread: beside torch's idle ones, those of scikit-learn take up to 60 times as long
+    with threadpool_limits(1):
+        em.fit(codes.double().cpu().numpy())
     weights, means, covariances = (
         torch.from_numpy(array).to(codes) for array in (em.weights_, em.means_, em.covariances_)
     )
