@@ -67,7 +67,7 @@ def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
 
     Raises ValueError unless temperature > 0.
     """
-    if not 0 < temperature < math.inf:
+    if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive number, got {temperature!r}. Try 0.5.")
     _check_count(num_samples)
     posterior = model.posterior(x)

@@ -18,6 +18,7 @@ class Exercise:
     reference: object  # the right function
     inputs: tuple  # what it is tried on
     mistakes: tuple  # pairs: a wrong function, and the hint for whoever wrote it
+    differentiable: bool = True  # whether the gradient counts
 
 
 def _gaussian_log_density(x, mean, log_var):
@@ -104,8 +105,8 @@ _LAYERS = (_normal(3, 6), _normal(5, 6), _normal(5), _normal(4, 5), _normal(4))
 _MASK = torch.tensor([[1.0, 0, 1, 1, 0], [0.0, 1, 1, 0, 1], [1.0, 1, 0, 1, 1]])
 _LOGITS = torch.cat([_normal(3, 4), torch.tensor([[200.0, 0, -200, 100]] * 2)])
 _LABELS = torch.tensor([2, 0, 1, 2, 0])
-# whole numbers have no gradient: with a baseline the score may be written with or without sigmoid
-_BITS_AND_LOGITS = (_normal(3, 4, 5) > 0).long(), (3 * _normal(4, 5)).long()
+# whole g add up without rounding: with a baseline, the score may be written without the sigmoid
+_CODES = (_normal(3, 4).round() - 90, (_normal(3, 4, 5) > 0).float(), 3 * _normal(4, 5))
 _NOISE = torch.linspace(0.03, 0.97, 12).view(4, 3)
 _DECODER = ((_normal(4, 6) > 0).float(), _normal(6, 5), _normal(6))
 _LOG_WEIGHT = 3 * _normal(7, 3) - 130
@@ -483,6 +484,23 @@ EXERCISES = {
             ),
             (lambda a: -kl_bernoulli(a), "The sign is flipped: a KL is never negative."),
             (
+                lambda a: (
+                    a.sigmoid() * (F.logsigmoid(a) + math.log(2))
+                    + (-a).sigmoid() * (F.logsigmoid(-a) + math.log(2))
+                ),
+                "Sum over the bits, the last axis.",
+            ),
+            (
+                lambda a: math.log(2) * a.shape[-1] - kl_bernoulli(a),
+                "That is the entropy. The KL is log 2 minus the entropy, for each bit.",
+            ),
+            (lambda a: kl_bernoulli(a).sum(), "Return one number for each example."),
+            (
+                lambda a: kl_bernoulli(a) - 2 * math.log(2) * a.shape[-1],
+                "Dividing by one half inside the logarithm adds log 2.",
+            ),
+            (lambda a: kl_bernoulli(a) / math.log(2), "Those are bits. Return nats."),
+            (
                 lambda a: 2 * math.log(2) * a.shape[-1] - kl_bernoulli(a),
                 "The entropy has the wrong sign: the KL is log 2 minus the entropy of the bit.",
             ),
@@ -499,7 +517,7 @@ EXERCISES = {
     ),
     "leave_one_out_gradient": Exercise(
         _leave_one_out_gradient,
-        (_normal(3, 4) - 90, *_BITS_AND_LOGITS),
+        _CODES,
         (
             (
                 lambda g, z, a: -_leave_one_out_gradient(g, z, a),
@@ -530,7 +548,22 @@ EXERCISES = {
                 "The score of a bit is z minus its probability: take the sigmoid of the logit. And "
                 "the baseline is missing.",
             ),
+            (
+                lambda g, z, a: ((g - g.sum(0) / (len(g) - 1))[..., None] * (z - a.sigmoid())).mean(
+                    0
+                ),
+                "Take one's own g out of the sum.",
+            ),
+            (
+                lambda g, z, a: ((g - g.mean())[..., None] * (z - a.sigmoid())).mean(0),
+                "The baseline is a mean over the samples of the same image.",
+            ),
+            (
+                lambda g, z, a: (g - (g.sum(0) - g) / (len(g) - 1))[..., None] * (z - a.sigmoid()),
+                "Take the mean over the samples, the first axis.",
+            ),
         ),
+        differentiable=False,
     ),
     "relaxed_bits": Exercise(
         _relaxed_bits,
@@ -543,6 +576,16 @@ EXERCISES = {
             (
                 lambda a, u, t: (a + u.logit()).sigmoid() / t,
                 "You divide after the sigmoid. The temperature divides its argument.",
+            ),
+            (lambda a, u, t: (a + u.logit()).sigmoid(), "The temperature is missing."),
+            (
+                lambda a, u, t: ((a - u.logit()) / t).sigmoid(),
+                "The noise is subtracted: the same distribution, but 4.13 adds it.",
+            ),
+            (lambda a, u, t: ((a + u.log()) / t).sigmoid(), "Subtract log(1 - u) too."),
+            (
+                lambda a, u, t: ((a.sigmoid() + u.logit()) / t).sigmoid(),
+                "Add the noise to the logit, not to the probability.",
             ),
             (
                 lambda a, u, t: (a / t + u.logit()).sigmoid(),
@@ -591,6 +634,22 @@ EXERCISES = {
                 lambda z, kl, x, W, b: _hard_elbo(z, -kl, x, W, b),
                 "The KL is added. It is subtracted: the ELBO lies below log p(x).",
             ),
+            (lambda z, kl, x, W, b: _hard_elbo(z, 0 * kl, x, W, b), "The KL is missing."),
+            (
+                lambda z, kl, x, W, b: _pixels((z > 0.5).float(), x, W, b) - kl,
+                "Take the mean over the samples, the first axis.",
+            ),
+            (
+                lambda z, kl, x, W, b: _pixels((z > 0.5).float(), x, W, b).sum(0) - kl,
+                "You sum over the samples. Take their mean.",
+            ),
+            (
+                lambda z, kl, x, W, b: (
+                    _pixels((z > 0.5).float(), x, W, b).logsumexp(0) - math.log(len(z)) - kl
+                ),
+                "The ELBO averages the logarithms, not the probabilities.",
+            ),
+            (lambda z, kl, x, W, b: _hard_elbo(z, kl, x, W, 0 * b), "The offsets b are missing."),
             (
                 lambda z, kl, x, W, b: kl - _pixels((z > 0.5).float(), x, W, b).mean(0),
                 "That is the loss. The ELBO is what is maximised: flip the sign.",

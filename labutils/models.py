@@ -98,7 +98,9 @@ class BernoulliVAE(nn.Module):
 
     def posterior(self, x):
         """q(z given x), Eq. 4.2: x (batch, 784). Its log_prob refuses codes that are not bits."""
-        return Independent(Bernoulli(logits=self.encoder(x)), 1)
+        logits = self.encoder(x)
+        check_finite(logits)
+        return Independent(Bernoulli(logits=logits), 1)
 
     def likelihood(self, z):
         """p(x given z), Eq. 3.2: z (..., latent_dim), bits or relaxed ones."""
@@ -181,6 +183,13 @@ def _check_codes(codes, components):
             f"components must be a whole number from 1 to {count // (dimensions + 1)}: each needs "
             f"{dimensions + 1} of the {count} codes for its covariance. Got {components!r}."
         )
+
+
+def check_finite(logits):
+    """Raise ValueError where a logit is NaN or infinite."""
+    if not logits.isfinite().all():
+        wrong = logits[~logits.isfinite()][0].item()
+        raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
 
 
 def _mlp(input_dim, hidden_dim, output_dim):

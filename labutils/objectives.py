@@ -3,8 +3,10 @@
 import math
 
 import torch
-from torch.distributions import kl_divergence
+from torch.distributions import Bernoulli, kl_divergence
 from torch.nn import functional as F
+
+from labutils.models import check_finite
 
 MEMORY = 2**20  # numbers in the largest tensor that importance_bound makes: it stays in the cache
 MOST_BITS = 16  # that are enumerated: 65,536 codes
@@ -27,9 +29,7 @@ def kl_bernoulli(logits, prior_logits=0.0):
     """
     prior_logits = torch.as_tensor(prior_logits, dtype=logits.dtype, device=logits.device)
     for argument in (logits, prior_logits):
-        if not argument.isfinite().all():
-            wrong = argument[~argument.isfinite()][0].item()
-            raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
+        check_finite(argument)
     # log sigmoid never takes the logarithm of 0, and log(1 - sigmoid(a)) is log sigmoid(-a)
     one = logits.sigmoid() * (F.logsigmoid(logits) - F.logsigmoid(prior_logits))
     zero = (-logits).sigmoid() * (F.logsigmoid(-logits) - F.logsigmoid(-prior_logits))
@@ -74,10 +74,12 @@ def all_codes(latent_dim):
 
     Raises ValueError for more bits than MOST_BITS.
     """
-    if not isinstance(latent_dim, int) or not 1 <= latent_dim <= MOST_BITS:
+    if not isinstance(latent_dim, int) or latent_dim < 1:
+        raise ValueError(f"latent_dim must be a whole number, 1 or more, got {latent_dim!r}.")
+    if latent_dim > MOST_BITS:
         raise ValueError(
-            f"From 1 to {MOST_BITS} bits can be enumerated, got {latent_dim!r}: the codes would be "
-            f"too many. Use elbo or importance_bound."
+            f"{latent_dim} bits are too many to enumerate, the limit is {MOST_BITS}. Use elbo or "
+            f"importance_bound."
         )
     places = torch.arange(latent_dim - 1, -1, -1)
     return (torch.arange(2**latent_dim)[:, None] >> places & 1).float()
@@ -107,6 +109,8 @@ def _kl(posterior, prior):
 
 def _of_all_codes(model, x):
     """log p(x given z) of every code, (codes, batch), as one matrix product; and the codes."""
+    if not isinstance(model.prior.base_dist, Bernoulli):
+        raise ValueError("Only codes of bits can be enumerated: expected a BernoulliVAE.")
     codes = all_codes(model.prior.event_shape[0]).to(x)
     logits = model.likelihood(codes).base_dist.logits
     return logits @ x.T - F.softplus(logits).sum(-1, keepdim=True), codes

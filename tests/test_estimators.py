@@ -163,7 +163,7 @@ def test_pairs_are_even(wrong, vae):
         disarm(vae, x, wrong)
 
 
-@pytest.mark.parametrize("wrong", [0, -0.5, math.inf, math.nan])
+@pytest.mark.parametrize("wrong", [0, -0.5, math.inf, math.nan, "0.5", None])
 def test_a_temperature_is_positive(wrong, vae):
     with pytest.raises(ValueError, match="temperature must be a positive number, got"):
         gumbel_softmax(vae, x, temperature=wrong)
