@@ -223,7 +223,10 @@ class DigitFeatures:
 
     def __repr__(self):
         hidden, dimensions = self.directions.shape
-        return f"{dimensions} of {hidden} features, with {self.kept:.1%} of their variance"
+        return (
+            f"{dimensions} principal components of {hidden} features, "
+            f"with {self.kept:.1%} of their variance"
+        )
 
     @torch.no_grad()
     def __call__(self, images):

@@ -113,7 +113,7 @@ _LOG_WEIGHT = 3 * _normal(7, 3) - 130
 
 _SHARES = torch.tensor([0.7, 0.2, 0.1]).log()
 _DISTANCES = torch.tensor(
-    [[1.0, 5, 9], [3, 1.5, 9], [4, 6, 2], [7, 7, 7], [8, 8, 8], [1, 6, 8], [2, 5, 9]]
+    [[1.0, 5, 6], [3, 1.5, 9], [4, 6, 2], [7, 7, 7], [3, 8, 8], [1.5, 6, 8], [2, 5, 7]]
 )
 _RADII = torch.tensor([2.0, 1.0, 7.0])
 
@@ -686,7 +686,24 @@ EXERCISES = {
             ),
             (lambda w, d: (w + d).log_softmax(-1), "Those are logarithms. Take the exponential."),
             (lambda w, d: w + d, "That is the numerator's logarithm. Normalise it."),
+            (
+                lambda w, d: (w + d).exp(),
+                "exp(-130) underflows to 0, and nothing normalises it: softmax does both.",
+            ),
+            (
+                lambda w, d: (w + d) / (w + d).sum(-1, keepdim=True),
+                "You divide logarithms. Normalise their exponentials: softmax.",
+            ),
+            (
+                lambda w, d: w.exp() * d.softmax(-1),
+                "Multiply by the weight before normalising: add its logarithm inside the softmax.",
+            ),
+            (
+                lambda w, d: (w + d).logsumexp(-1),
+                "That is log m(z), the denominator's logarithm. Divide by it.",
+            ),
         ),
+        differentiable=False,
     ),
     "frechet_diagonal": Exercise(
         _frechet_diagonal,
@@ -705,6 +722,25 @@ EXERCISES = {
                 "The cross term is missing: minus twice the sum of the products of the two.",
             ),
             (lambda m, s, n, t: (m - n).square().sum(), "The spreads are missing."),
+            (lambda m, s, n, t: (s - t).square().sum(), "The means are missing."),
+            (
+                lambda m, s, n, t: (m - n).square().sum() + (s + t - 2 * (s * t).sqrt()).sum(),
+                "You read standard deviations as variances: square them.",
+            ),
+            (
+                lambda m, s, n, t: (m - n).norm() + (s - t).square().sum(),
+                "Square the distance of the means.",
+            ),
+            (
+                lambda m, s, n, t: (m - n).square().sum() + (s**2 + t**2 - s * t).sum(),
+                "The factor 2 of the cross term is missing.",
+            ),
+            (
+                lambda m, s, n, t: (
+                    (m - n).square().sum() + (s**2 + t**2 - 2 * (s * t).sqrt()).sum()
+                ),
+                "The root of s² t² is s t.",
+            ),
             (
                 lambda m, s, n, t: _frechet_diagonal(m, s, n, t) / len(m),
                 "You average over the dimensions. Their terms add up: take the sum.",
@@ -729,6 +765,18 @@ EXERCISES = {
             ),
             (lambda d, r: (d <= r).all(1).float().mean(), "One ball is enough: any, not all."),
             (lambda d, r: (d <= r).any(1).float().sum(), "Divide by the number of samples."),
+            (
+                lambda d, r: (d <= r).sum() / len(d),
+                "You count balls. A sample in several balls counts once: any.",
+            ),
+            (
+                lambda d, r: (d <= r).any(1).float(),
+                "Take the mean over the samples, to one number.",
+            ),
+            (
+                lambda d, r: (d < r).any(1).float().mean(),
+                "A sample on the edge of a ball counts: less or equal.",
+            ),
             (
                 lambda d, r: (d.min(1).values <= r[d.argmin(1)]).float().mean(),
                 "You look at the nearest ball only. A farther, larger one may hold the sample.",
@@ -770,6 +818,27 @@ EXERCISES = {
             (
                 lambda a, k, d, n: -2 * a + (k * (1 + d + d * d) - 1) * math.log(n),
                 "A covariance is symmetric: d (d + 1) / 2 of its d * d numbers are free.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + _mixture_parameters(k, d) * n,
+                "Each parameter costs log N, not N.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + 2 * _mixture_parameters(k, d),
+                "That is Akaike's criterion. Here each parameter costs log N.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + k * (d + d * (d + 1) // 2) * math.log(n),
+                "The weights are missing: K - 1 of them are free.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a * n + _mixture_parameters(k, d) * math.log(n),
+                "total is already the sum over the codes: do not multiply by n.",
+            ),
+            (lambda a, k, d, n: _bic(a, k, d, n) / 2, "That is half of the BIC."),
+            (
+                lambda a, k, d, n: -2 * a + 0.5 * _mixture_parameters(k, d) * math.log(n),
+                "Each parameter costs log N, not half of it.",
             ),
         ),
     ),

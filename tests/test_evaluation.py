@@ -244,7 +244,7 @@ def test_the_features_are_principal_components_of_the_hidden_units():
     assert torch.allclose(
         torch.cdist(features, features), torch.cdist(digits.images, digits.images), atol=1e-3
     )
-    assert repr(space) == "9 of 784 features, with 100.0% of their variance"
+    assert repr(space) == "9 principal components of 784 features, with 100.0% of their variance"
 
 
 def test_the_components_of_largest_variance_are_kept():
