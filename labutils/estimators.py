@@ -13,7 +13,7 @@ import math
 
 import torch
 
-from labutils.objectives import _check_count, kl_bernoulli
+from labutils.objectives import check_count, kl_bernoulli
 
 
 def score_function(model, x, num_samples=2):
@@ -28,7 +28,7 @@ def leave_one_out(model, x, num_samples=2):
 
     Unbiased. Raises ValueError for fewer than two samples.
     """
-    _check_count(num_samples)
+    check_count(num_samples)
     if num_samples == 1:
         raise ValueError("leave_one_out needs at least 2 samples: of one, there are no others.")
     posterior, z = _sampled_bits(model, x, num_samples)
@@ -42,7 +42,7 @@ def disarm(model, x, num_samples=2):
 
     Unbiased. Raises ValueError for an odd number of samples.
     """
-    _check_count(num_samples)
+    check_count(num_samples)
     if num_samples % 2:
         raise ValueError(f"disarm draws pairs: num_samples must be even, got {num_samples}.")
     posterior = model.posterior(x)
@@ -69,7 +69,7 @@ def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
     """
     if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive number, got {temperature!r}. Try 0.5.")
-    _check_count(num_samples)
+    check_count(num_samples)
     posterior = model.posterior(x)
     logits = posterior.base_dist.logits
     u = torch.rand(num_samples, *logits.shape, dtype=x.dtype, device=x.device)
@@ -79,7 +79,7 @@ def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
 
 def _sampled_bits(model, x, num_samples):
     """The posterior, and codes drawn from it: (samples, batch, latent)."""
-    _check_count(num_samples)
+    check_count(num_samples)
     posterior = model.posterior(x)
     return posterior, posterior.sample((num_samples,))
 

@@ -43,7 +43,7 @@ def elbo(model, x, num_samples=1):
     reparameterised samples. Bits have none: there only the KL term's gradient does, which is
     not that of the ELBO. Use it to score, and labutils.estimators to train.
     """
-    _check_count(num_samples)
+    check_count(num_samples)
     posterior = model.posterior(x)
     draw = posterior.rsample if posterior.has_rsample else posterior.sample
     z = draw((num_samples,))  # (samples, batch, latent)
@@ -58,7 +58,7 @@ def importance_bound(model, x, num_samples):
     x: (batch, 784). Returns (batch,) in nats, no gradient. It rises toward log p(x) with
     num_samples. Samples are drawn a few at a time: memory does not grow with their number.
     """
-    _check_count(num_samples)
+    check_count(num_samples)
     posterior, prior = model.posterior(x), model.prior
     total = x.new_full(x.shape[:1], -math.inf)
     at_once = max(1, MEMORY // x.numel())
@@ -116,6 +116,7 @@ def _of_all_codes(model, x):
     return logits @ x.T - F.softplus(logits).sum(-1, keepdim=True), codes
 
 
-def _check_count(num_samples):
+def check_count(num_samples):
+    """Raise ValueError unless num_samples is a whole number, 1 or more."""
     if not isinstance(num_samples, int) or num_samples < 1:
         raise ValueError(f"num_samples must be a whole number, 1 or more, got {num_samples!r}.")

@@ -24,9 +24,10 @@ def gaussian_sliders(x):
     draws the curve and the point over it.
     """
     x = x.double().cpu()
-    mean, sigma, spread = x.mean(), x.std(), 4 * x.std().item()
-    low, high = x.min().item(), x.max().item()
-    options = {"readout_format": ".1f", "continuous_update": True, "layout": {"width": "45%"}}
+    sigma = x.std(correction=0)
+    best = Normal(x.mean(), sigma).log_prob(x).mean()
+    low, high, spread = x.min().item(), x.max().item(), 4 * sigma.item()
+    options = {"readout_format": ".1f", "layout": {"width": "45%"}}
     sliders = [
         ipywidgets.FloatSlider(
             low, min=low, max=high, step=spread / 80, description="mean", **options
@@ -42,14 +43,11 @@ def gaussian_sliders(x):
     ]
     picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "950px"})
     number = ipywidgets.HTML()
-    draw = _likelihood_picture(x, mean, sigma, low, high, spread)
+    draw = _likelihood_picture(x, sigma)
 
     def update(_=None):
         picture.value, value = draw(*(slider.value for slider in sliders))
-        number.value = (
-            f"mean log-likelihood {value:.3f} nats; the closed form reaches "
-            f"{Normal(mean, x.std(correction=0)).log_prob(x).mean():.3f}"
-        )
+        number.value = f"mean log-likelihood {value:.3f} nats; the closed form reaches {best:.3f}"
 
     for slider in sliders:
         slider.observe(update, "value")
@@ -57,20 +55,23 @@ def gaussian_sliders(x):
     return ipywidgets.VBox([ipywidgets.HBox(sliders), number, picture])
 
 
-def _likelihood_picture(x, mean, sigma, low, high, spread):
-    """A function of mean and sigma that returns the picture, as PNG, and the log-likelihood."""
+def _likelihood_picture(x, sigma):
+    """A function of mean and sigma that returns the picture, as PNG, and the log-likelihood.
+
+    x: (N,), sigma: its standard deviation.
+    """
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    ticks = torch.linspace(low, high, 200, dtype=x.dtype)
+    ticks = torch.linspace(x.min(), x.max(), 200, dtype=x.dtype)
     left.hist(x.numpy(), bins=60, density=True, color="0.8")
     left.set(xlabel="data", ylabel="density", ylim=(0, 1.5 / (sigma * 2.5)))
-    sigmas = torch.linspace(spread / 40, spread, 80, dtype=x.dtype)[:, None]
-    # of the data, only mean and variance enter the mean log-likelihood of a Gaussian
-    variance = x.var(correction=0)
+    sigmas = sigma * torch.linspace(0.1, 4, 80, dtype=x.dtype)[:, None]
+    center = x.mean()
 
     def mean_log_likelihood(mu, s):
-        return Normal(mu, s).log_prob(x.mean()) - variance / (2 * s**2)
+        """Of the data, only mean and variance enter it."""
+        return Normal(mu, s).log_prob(center) - sigma**2 / (2 * s**2)
 
     surface = mean_log_likelihood(ticks, sigmas)
     levels = torch.linspace(surface.max() - 4, surface.max(), 15).numpy()

@@ -335,7 +335,8 @@ print(f"accuracy: generative {generative:.1%}, discriminative {discriminative:.1
 
 # %% [markdown]
 # The next picture shows what each has learned, on the same test digits: the class boundaries of both, and on the left
-# also the densities behind them. The ellipses hold 95 % of each Gaussian. Only the generative model can draw new points (crosses).
+# also the densities behind them. The ellipses hold 95 % of each Gaussian. Only the generative model can draw new points
+# (crosses).
 
 # %%
 low, high = test_features.min(0).values - 2, test_features.max(0).values + 2
@@ -628,7 +629,8 @@ show(figure, alt="A density with two modes: histogram, quadrature and Monte Carl
 # $$p(x) = \mathcal{N}\big(x;\ \mu,\ W W^\top + s^2 I\big) \tag{1.11}$$
 #
 # (As in section 4 we take grey pixels for real numbers.) We fit it to all training digits, by maximum likelihood, with $m$
-# latent dimensions, and estimate the density of test digits with 10,000 samples from the prior. **Predict, then run.** Up to which $m$ is the estimate good?
+# latent dimensions, and estimate the density of test digits with 10,000 samples from the prior. **Predict, then run.** Up
+# to which $m$ is the estimate good?
 
 # %%
 mean = digits.train.images.mean(0).double()
@@ -683,7 +685,7 @@ show(figure, alt="The error of the naive estimate grows with the number of laten
 # likelihood is harder to hit; the lower curve keeps the noise and shows what the dimension does alone.
 #
 # The last number of each line is the effective number of samples, $1 / \sum_k w_k^2$ for the normalised weights $w_k$: at
-# $m = 1$ over a thousand of the 10,000 share the sum, later a single one carries it. The mean 1.10 is unbiased for $p(x)$
+# $m = 1$ hundreds of the 10,000 or more share the sum, later a single one carries it. The mean 1.10 is unbiased for $p(x)$
 # at any $K$, and yet nearly every estimate is far too small, because the few samples that matter are not drawn. One has to
 # draw $z$ where it matters *for this $x$*, from the posterior, which is unknown. **This is the problem that notebook 03
 # solves.**

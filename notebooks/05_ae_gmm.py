@@ -850,7 +850,7 @@ assert bounds[0] < bounds[-1] < max(bounds), "the bound has a maximum, and no li
 
 # %% [markdown]
 # The number is that of the noise that we add, not of the autoencoder; even with $s$ fitted on validation digits it would
-# be a log-density of grey images, not to be compared with nats of binary ones. So the honest entry for the autoencoder is **none**: in the taxonomy of notebook 01 (Goodfellow, 2017) it
+# be a log-density of grey images, not to be compared with nats of binary ones. So the honest entry for the autoencoder is **none**: in the taxonomy of notebook 01 (Goodfellow, 2016) it
 # is a model without a density. What can be said instead: its reconstruction error, and the distances of its samples to
 # real digits, with floors. A noise that is part of the training, and a prior, make it a VAE.
 #
@@ -899,7 +899,8 @@ board
 
 # %% [markdown]
 # **Predict, then run.** Which model has the best ELBO? Which the best samples? In the table, bits are bits per dimension
-# (equation 1.14), draw s the seconds for 1,000 samples, the Fréchet distance is given for means and for binary draws, precision and recall for means.
+# (equation 1.14), draw s the seconds for 1,000 samples, the Fréchet distance is given for means and for binary draws,
+# precision and recall for means.
 
 # %%
 def seconds_per_thousand(draw):
@@ -1089,7 +1090,7 @@ show(
 # - B. Dai, D. Wipf. Diagnosing and enhancing VAE models. ICLR 2019.
 # - A. Dempster, N. Laird, D. Rubin. Maximum likelihood from incomplete data via the EM algorithm. JRSS B 39, 1977.
 # - P. Ghosh, M. Sajjadi, A. Vergari, M. Black, B. Schölkopf. From variational to deterministic autoencoders. ICLR 2020.
-# - I. Goodfellow. NIPS 2016 tutorial: generative adversarial networks. arXiv:1701.00160, 2017.
+# - I. Goodfellow. NIPS 2016 tutorial: generative adversarial networks. arXiv:1701.00160, 2016.
 # - W. Grathwohl, R. Chen, J. Bettencourt, I. Sutskever, D. Duvenaud. FFJORD: free-form continuous dynamics for scalable
 #   reversible generative models. ICLR 2019.
 # - M. Heusel, H. Ramsauer, T. Unterthiner, B. Nessler, S. Hochreiter. GANs trained by a two time-scale update rule
