@@ -393,7 +393,7 @@ for axis, i in zip(axes, worst.tolist(), strict=True):
 show(
     figure,
     alt="True posteriors of three digits in the latent plane, each with the ellipse of q, "
-    "which misses a part of it.",
+    "which misses a part or all of it.",
 )
 
 # %% [markdown]
