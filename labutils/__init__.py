@@ -7,6 +7,7 @@ from labutils.evaluation import (
     accuracy,
     bits_per_dimension,
     class_imbalance,
+    elbo_and_gain,
     frechet_distance,
     log_likelihood,
     paired_bootstrap,
@@ -14,7 +15,14 @@ from labutils.evaluation import (
     scoreboard,
     standard_error,
 )
-from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, fit_mixture
+from labutils.models import (
+    AutoEncoder,
+    BernoulliVAE,
+    Classifier,
+    GaussianVAE,
+    fit_mixture,
+    start_at_mean,
+)
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
 from labutils.training import fit, seeded
 
@@ -31,6 +39,7 @@ __all__ = [
     "check",
     "class_imbalance",
     "elbo",
+    "elbo_and_gain",
     "fit",
     "fit_mixture",
     "frechet_distance",
@@ -44,4 +53,5 @@ __all__ = [
     "scoreboard",
     "seeded",
     "standard_error",
+    "start_at_mean",
 ]

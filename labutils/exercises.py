@@ -113,7 +113,7 @@ _LOG_WEIGHT = 3 * _normal(7, 3) - 130
 
 _SHARES = torch.tensor([0.7, 0.2, 0.1]).log()
 _DISTANCES = torch.tensor(
-    [[1.0, 5, 6], [3, 1.5, 9], [4, 6, 2], [7, 7, 7], [3, 8, 8], [1.5, 6, 8], [2, 5, 7]]
+    [[1.0, 5, 6], [3, 1.5, 9], [4, 6, 2], [7, 7, 7], [3, 8, 8], [1.5, 6, 6.5], [2, 5, 7]]
 )
 _RADII = torch.tensor([2.0, 1.0, 7.0])
 
@@ -682,10 +682,12 @@ EXERCISES = {
             ),
             (
                 lambda w, d: w.exp() * d.exp() / (w.exp() * d.exp()).sum(-1, keepdim=True),
-                "exp(-130) underflows to 0, and 0 / 0 is no number. Use softmax or logsumexp.",
+                "That is no number: exp(-130) underflows to 0, and 0 / 0 is none; or a logarithm "
+                "was taken of log_weight, which is one. The softmax of the sum needs neither.",
             ),
             (lambda w, d: (w + d).log_softmax(-1), "Those are logarithms. Take the exponential."),
             (lambda w, d: w + d, "That is the numerator's logarithm. Normalise it."),
+            (lambda w, d: (w * d).softmax(-1), "The logarithm of a product is a sum: add them."),
             (
                 lambda w, d: (w + d).exp(),
                 "exp(-130) underflows to 0, and nothing normalises it: softmax does both.",
@@ -742,6 +744,14 @@ EXERCISES = {
                 "The root of s² t² is s t.",
             ),
             (
+                lambda m, s, n, t: ((m - n).square() + (s + t).square()).sum(),
+                "The cross term is subtracted: s² + t² - 2 s t.",
+            ),
+            (
+                lambda m, s, n, t: (m - n).square().sum() + (s - t).abs().sum(),
+                "Square the differences of the standard deviations, too.",
+            ),
+            (
                 lambda m, s, n, t: _frechet_diagonal(m, s, n, t) / len(m),
                 "You average over the dimensions. Their terms add up: take the sum.",
             ),
@@ -750,6 +760,7 @@ EXERCISES = {
                 "Sum over the dimensions, to one number.",
             ),
         ),
+        differentiable=False,
     ),
     "precision": Exercise(
         _precision,
@@ -765,6 +776,10 @@ EXERCISES = {
             ),
             (lambda d, r: (d <= r).all(1).float().mean(), "One ball is enough: any, not all."),
             (lambda d, r: (d <= r).any(1).float().sum(), "Divide by the number of samples."),
+            (
+                lambda d, r: (d <= r).any().float(),
+                "You ask whether any sample lies in any ball. any(1) asks it of each sample.",
+            ),
             (
                 lambda d, r: (d <= r).sum() / len(d),
                 "You count balls. A sample in several balls counts once: any.",
@@ -836,6 +851,14 @@ EXERCISES = {
                 "total is already the sum over the codes: do not multiply by n.",
             ),
             (lambda a, k, d, n: _bic(a, k, d, n) / 2, "That is half of the BIC."),
+            (
+                lambda a, k, d, n: -2 * a + k * (1 + d + d * d) * math.log(n),
+                "A covariance has d (d + 1) / 2 free numbers, and of the weights one is not free.",
+            ),
+            (
+                lambda a, k, d, n: -2 * a + _mixture_parameters(k, d) * math.log10(n),
+                "That is the logarithm to base 10. The natural one is asked for.",
+            ),
             (
                 lambda a, k, d, n: -2 * a + 0.5 * _mixture_parameters(k, d) * math.log(n),
                 "Each parameter costs log N, not half of it.",

@@ -41,14 +41,20 @@ def elbo(model, x, num_samples=1):
 
     x: (batch, 784). Returns (batch,) in nats. Its gradient reaches the encoder through
     reparameterised samples. Bits have none: there only the KL term's gradient does, which is
-    not that of the ELBO. Use it to score, and labutils.estimators to train.
+    not that of the ELBO. Use it to score, and labutils.estimators to train. The KL term is in
+    closed form where torch has one, and otherwise, as for a mixture, from the same samples.
     """
     check_count(num_samples)
     posterior = model.posterior(x)
     draw = posterior.rsample if posterior.has_rsample else posterior.sample
     z = draw((num_samples,))  # (samples, batch, latent)
     log_likelihood = model.likelihood(z).log_prob(x).mean(0)
-    return log_likelihood - _kl(posterior, model.prior)
+    prior = _expanded(model.prior, posterior)
+    try:
+        kl = kl_divergence(posterior, prior)
+    except NotImplementedError:
+        kl = (posterior.log_prob(z) - prior.log_prob(z)).mean(0)
+    return log_likelihood - kl
 
 
 @torch.no_grad()
@@ -93,7 +99,8 @@ def exact_elbo(model, x):
     posterior = model.posterior(x)
     log_likelihood, codes = _of_all_codes(model, x)
     log_q = posterior.log_prob(codes[:, None])
-    return (log_q.exp() * log_likelihood).sum(0) - _kl(posterior, model.prior)
+    kl = kl_divergence(posterior, _expanded(model.prior, posterior))
+    return (log_q.exp() * log_likelihood).sum(0) - kl
 
 
 def exact_log_likelihood(model, x):
@@ -102,9 +109,9 @@ def exact_log_likelihood(model, x):
     return (log_likelihood + model.prior.log_prob(codes)[:, None]).logsumexp(0)
 
 
-def _kl(posterior, prior):
-    # torch's KL of two Bernoullis does not broadcast
-    return kl_divergence(posterior, prior.expand(posterior.batch_shape))
+def _expanded(prior, posterior):
+    """The prior once for each image: torch's KL of two Bernoullis does not broadcast."""
+    return prior.expand(posterior.batch_shape)
 
 
 def _of_all_codes(model, x):

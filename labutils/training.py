@@ -112,7 +112,8 @@ def fit(model, loss, data, *, epochs, batch_size, learning_rate, seed, name=None
     except KeyboardInterrupt:
         warnings.warn(
             f"Training was interrupted in epoch {len(run.history) + 1} of {epochs}: the model "
-            f"keeps its best weights so far. To go on, make the model anew and call fit() again"
+            f"keeps its best weights so far, and what comes next uses them. To go on, run the cell "
+            f"again, or make the model anew and call fit() again"
             + ("." if name else ": from the start, since this run has no name."),
             stacklevel=2,
         )

@@ -14,6 +14,7 @@ from labutils.evaluation import (
     accuracy,
     bits_per_dimension,
     class_imbalance,
+    elbo_and_gain,
     frechet_distance,
     log_likelihood,
     paired_bootstrap,
@@ -21,9 +22,9 @@ from labutils.evaluation import (
     scoreboard,
     standard_error,
 )
-from labutils.models import Classifier, GaussianVAE
-from labutils.objectives import importance_bound
-from labutils.training import runs_folder
+from labutils.models import BernoulliVAE, Classifier, GaussianVAE
+from labutils.objectives import elbo, exact_log_likelihood, importance_bound
+from labutils.training import runs_folder, seeded
 
 logits = torch.eye(10)
 labels = torch.arange(10)
@@ -89,6 +90,30 @@ def test_log_likelihood_refuses_no_image_and_no_sample(images):
         log_likelihood(GaussianVAE(2, 8), images, 0)
 
 
+@pytest.mark.parametrize("count, some", [(25, 25), (8, 9)])
+def test_the_gain_leads_from_the_elbo_to_the_log_likelihood(count, some, images):
+    model = BernoulliVAE(3, 8)
+    with torch.no_grad():
+        model.encoder[-1].weight.mul_(20)  # a posterior that is far from right
+        exact = exact_log_likelihood(model, images)
+    bound, gain = elbo_and_gain(model, images, count, num_samples=2_000)
+    assert bound.shape == (25,) and gain.shape == (some,)
+    assert not bound.requires_grad and not gain.requires_grad
+    every = images[:: 25 // count]
+    gap = exact_log_likelihood(model, every).detach() - elbo(model, every, 2_000).detach()
+    error = (gain - gap).std() / math.sqrt(some)
+    assert gap.mean() > 6 * error, "the case tells a bound from the ELBO"
+    assert abs(gain.mean() - gap.mean()) < 3 * error
+    assert (bound - exact).mean() < -2
+    again = elbo_and_gain(model, images, count, num_samples=2_000)
+    assert torch.equal(again[0], bound) and torch.equal(again[1], gain)
+    other = elbo_and_gain(model, images, count, num_samples=3, seed=1)[1]
+    bounds = log_likelihood(model, every, 3, seed=1)
+    with seeded(1):
+        elbo(model, images)
+        assert torch.equal(other, bounds - elbo(model, every, 10))
+
+
 def test_bits_per_dimension_of_coin_flips_is_one():
     assert bits_per_dimension(784 * math.log(0.5)) == pytest.approx(1)
 
@@ -111,6 +136,7 @@ def test_the_bootstrap_refuses_values_that_are_not_paired():
         paired_bootstrap(torch.zeros(3), torch.zeros(2))
 
 
+BOUND = {"kind": "bound", "num_samples": 9}
 SET = {"source": "mnist", "split": "test", "binarisation": "one draw"}
 values = torch.tensor([-100.0, -110.0, -120.0])
 
@@ -129,6 +155,15 @@ def test_the_scoreboard_keeps_what_was_entered_and_sorts_it():
     )
 
 
+def test_a_row_may_add_the_mean_of_a_gain_that_was_measured_on_some_images():
+    gain = torch.tensor([3.0, 5.0])
+    board = scoreboard("VAE", values, **BOUND, gain=gain, **SET)
+    (row,) = board.rows
+    assert row["nats"] == -106 and row["images"] == 3
+    assert row["error"] == pytest.approx(math.sqrt(100 / 3 + 2 / 2))
+    assert "3 test images, one draw; gain over the ELBO: 2 images" in repr(board)
+
+
 def test_entering_a_row_again_replaces_it():
     for shift in (0, 5):
         board = scoreboard("VAE", values + shift, kind="ELBO", **SET)
@@ -145,7 +180,10 @@ def test_rows_on_other_data_are_kept_but_not_shown():
     assert len(scoreboard(source="mnist").rows) == 1
 
 
-ROW = '[{"model": "m", "kind": "k", "split": "s", "binarisation": "b", "error": 1.0, "images": 2, '
+ROW = (
+    '[{"model": "m", "kind": "k", "split": "s", "binarisation": "b", "error": 1.0, "images": 2, '
+    '"gain_images": null, '
+)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +224,10 @@ def test_a_scoreboard_that_cannot_be_kept_is_still_shown():
         ({"nats": values[:1]}, "at least 2"),
         ({"nats": torch.tensor([-1.0, -math.inf])}, "got 1 values that are not"),
         ({"nats": -values}, "Was a loss passed"),
+        ({"gain": values}, "Only a bound"),
+        ({**BOUND, "gain": 4.0}, "tensor"),
+        ({**BOUND, "gain": torch.tensor([1.0, math.nan])}, "got 1 values that are not"),
+        ({**BOUND, "gain": torch.tensor([120.0, 121.0])}, "Was a loss passed"),
     ],
 )
 def test_a_row_that_is_not_complete_is_refused(wrong, message):

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch.distributions import Independent, MixtureSameFamily, MultivariateNormal
 
-from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, fit_mixture
+from labutils.models import (
+    AutoEncoder,
+    BernoulliVAE,
+    Classifier,
+    GaussianVAE,
+    fit_mixture,
+    start_at_mean,
+)
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 images = torch.rand(7, 784, generator=torch.Generator().manual_seed(0))
@@ -49,10 +56,31 @@ def test_the_dropout_ratio_is_honoured_while_training(ratio):
 
 def test_half_of_the_units_are_dropped_by_default_and_none_when_evaluated():
     model = Classifier(784, 100, 10)
-    assert model.dropout.p == 0.5
+    assert "dropout_ratio=0.5" in repr(model)
     assert not torch.equal(model(images), model(images))
     model.eval()
     assert torch.equal(model(images), model(images))
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.0, 50])
+def test_a_dropout_ratio_that_is_none_is_refused(ratio):
+    with pytest.raises(ValueError, match=f"less than 1, got {ratio}"):
+        Classifier(784, 16, 10, dropout_ratio=ratio)
+
+
+@pytest.mark.parametrize("hidden_dim", [None, 20])
+def test_a_decoder_that_starts_at_the_mean_decodes_about_the_mean(hidden_dim):
+    mean = torch.rand(784)
+    mean[:100] = 0  # never inked
+    model = start_at_mean(BernoulliVAE(4, hidden_dim), mean.expand(5, -1))
+    decoded = model.likelihood(torch.zeros(1, 4)).mean
+    assert (decoded - mean.clamp(0.01, 0.99)).abs().mean() < 0.05
+    assert all(weights.requires_grad for weights in model.parameters())
+
+
+def test_a_decoder_of_pixels_has_no_logits_to_start_at():
+    with pytest.raises(ValueError, match="pixels, not logits"):
+        start_at_mean(GaussianVAE(2, 8, likelihood="gaussian"), images)
 
 
 # Gaussian VAE

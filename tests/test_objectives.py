@@ -5,6 +5,7 @@ The VAE here has six pixels: its 64 images can be counted, its latents integrate
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from labutils import models, objectives
-from labutils.models import BernoulliVAE, GaussianVAE
+from labutils.models import BernoulliVAE, GaussianVAE, fit_mixture
 from labutils.objectives import (
     all_codes,
     elbo,
@@ -126,6 +127,15 @@ def test_elbo_is_that_of_quadrature(vae):
         values = elbo(vae, x, num_samples=50_000)
     assert values.shape == (4,)
     assert torch.allclose(values, quadrature_elbo(vae, x).detach(), atol=0.03)
+
+
+def test_elbo_with_a_mixture_as_prior_is_that_of_quadrature(vae):
+    """There is no closed form of the divergence from a mixture."""
+    mixture = fit_mixture(torch.randn(500, vae.prior.event_shape.numel()) + 1, 3)
+    model = SimpleNamespace(prior=mixture, posterior=vae.posterior, likelihood=vae.likelihood)
+    with torch.no_grad():
+        values = elbo(model, x, num_samples=50_000)
+    assert torch.allclose(values, quadrature_elbo(model, x).detach(), atol=0.08)
 
 
 def test_log_evidence_is_elbo_plus_the_divergence_from_the_true_posterior(vae):
