@@ -9,6 +9,10 @@ from labutils.exercises import EXERCISES
 MISTAKES = [(name, *mistake) for name, e in EXERCISES.items() for mistake in e.mistakes]
 
 
+def raise_not_implemented(*_):
+    raise NotImplementedError
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_reference_is_right(name, capsys):
     reference = EXERCISES[name].reference
@@ -37,6 +41,8 @@ def test_each_exercise_knows_at_least_three_mistakes(name):
         (lambda *_: ..., "not answered yet"),
         (3, "expected a function, got int"),
         (lambda *_: 1 / 0, "it raised ZeroDivisionError"),
+        (lambda *_: 1 / 0, "It was called with "),
+        (raise_not_implemented, "not answered yet"),
         (lambda: 0, "it raised TypeError"),
         (lambda *_: "seven", "it returned a str, not a number or a tensor"),
         (lambda *_: torch.zeros(11, 13), "got a tensor of shape (11, 13)"),
