@@ -93,7 +93,7 @@ show(
 hidden_dim = 512
 torch.manual_seed(seed)
 model = Classifier(input_dim=784, hidden_dim=hidden_dim, output_dim=10, dropout_ratio=0.5)
-show(classifier_diagram(784, hidden_dim, 10, model.dropout.p))
+show(classifier_diagram(784, hidden_dim, 10, model.dropout_ratio))
 
 # %% [markdown]
 # The **activation function** makes the difference between this network and a linear map: without it, the two layers
