@@ -1062,7 +1062,9 @@ trained = {  # seconds, parameters
 from IPython.display import Markdown
 
 nats = {
-    (row["model"], row["kind"]): row["nats"] for row in board.rows if drawn_once.items() <= row.items()
+    (row["model"], row["kind"]): row["nats"]
+    for row in board.rows
+    if drawn_once.items() <= row.items()
 }
 head = ("model", "exact", "ELBO", "bound", "bits", "Fréchet", "draws", "precision", "recall",
         "train\u00a0s", "draw\u00a0ms", "weights")  # fmt: skip
@@ -1110,10 +1112,11 @@ axes.set(ylabel="Fréchet distance (less is better)")
 axes.set_title("Samples and nats are two different questions")
 show(
     figure,
-    alt="Fréchet distance against nats. On MNIST, along the nats: independent pixels, 8 bits, the mixture of "
-    "Bernoullis, 200 bits, the Gaussian VAE, and best the same with a mixture. The samples have "
-    "another order: the mixture of Bernoullis is better than either Bernoulli VAE. On the left, "
-    "without nats, three densities for one autoencoder, from very bad samples to the best.",
+    alt="Fréchet distance against nats. On MNIST, along the nats: independent pixels, 8 bits, the "
+    "mixture of Bernoullis, 200 bits, the Gaussian VAE, and best the same with a mixture. The "
+    "samples have another order: the mixture of Bernoullis is better than either Bernoulli VAE. On "
+    "the left, without nats, three densities for one autoencoder, from very bad samples to the "
+    "best.",
 )
 
 # %%
