@@ -75,6 +75,7 @@ def test_a_decoder_that_starts_at_the_mean_decodes_about_the_mean(hidden_dim):
     model = start_at_mean(BernoulliVAE(4, hidden_dim), mean.expand(5, -1))
     decoded = model.likelihood(torch.zeros(1, 4)).mean
     assert (decoded - mean.clamp(0.01, 0.99)).abs().mean() < 0.05
+    assert decoded.min() > 1e-3, "a pixel that was never inked stays possible"
     assert all(weights.requires_grad for weights in model.parameters())
 
 
@@ -307,6 +308,12 @@ def test_the_mixture_is_the_same_each_time_and_leaves_the_random_state():
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(fit_mixture(codes, 9).log_prob(codes), first)
     assert not torch.equal(fit_mixture(codes, 9, seed=1).log_prob(codes), first)
+
+
+def test_a_lower_tolerance_fits_closer():
+    codes = two_clouds()
+    sooner, later = (fit_mixture(codes, 9, tolerance=each) for each in (0.1, 1e-5))
+    assert later.log_prob(codes).mean() > sooner.log_prob(codes).mean() + 0.001
 
 
 def test_a_covariance_that_would_be_singular_is_kept_from_it():
