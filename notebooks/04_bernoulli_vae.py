@@ -732,13 +732,14 @@ if digits.source == "mnist":
     assert ends["Gumbel-Softmax"][0].mean() > ends["DisARM"][0].mean(), "a short run favours it"
 
 # %% [markdown]
-# **Beside published numbers** (nats on MNIST, lower is better; look up in each paper whether it is a bound). Linear 784-200-784, 1,200
-# epochs: ARM 107.2, Concrete 107.3, REBAR 107.7, NVIL 113.1 (Yin and Zhou, 2019, table 2). 784-200-784, Jang et al. (2017,
-# table 1): Gumbel-Softmax 105.0, straight-through 116.0, straight-through Gumbel-Softmax 111.5. Theirs is one fixed binarisation, in training too; ours is drawn
-# anew for each batch, which is harder to overfit. And Yin and Zhou trained 400 times longer than our linear models. After
-# 1,200 epochs ARM and Concrete are level; after 3, Gumbel-Softmax is ahead of DisARM, ARM's successor (one seed, the same
-# learning rate for both): noise seems to cost time rather than the final value. `benchmarks/long_run.py` trains the linear model for
-# longer: 200 epochs, in 7 minutes, bring its $K = 1000$ bound to $-106.9$ on the test digits (`benchmarks/README.md`).
+# **Beside published numbers** (nats on MNIST, lower is better; look up in each paper whether it is a bound). Linear
+# 784-200-784, 1,200 epochs: ARM 107.2, Concrete 107.3, REBAR 107.7, NVIL 113.1 (Yin and Zhou, 2019, table 2).
+# 784-200-784, Jang et al. (2017, table 1): Gumbel-Softmax 105.0, straight-through 116.0, straight-through Gumbel-Softmax
+# 111.5. Theirs is one fixed binarisation, in training too; ours is drawn anew for each batch, which is harder to overfit.
+# And Yin and Zhou trained 400 times longer than our linear models. After 1,200 epochs ARM and Concrete are level; after
+# 3, Gumbel-Softmax is ahead of DisARM, ARM's successor (one seed, the same learning rate for both): noise seems to cost
+# time rather than the final value. `benchmarks/long_run.py` trains the linear model for longer; `benchmarks/README.md`
+# has its results.
 
 # %% [markdown]
 # ## 9 A collapse, and how to see it coming

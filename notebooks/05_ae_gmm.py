@@ -372,8 +372,8 @@ held_out = [mixtures[size].log_prob(codes16["validation"]).mean().item() for siz
 N = len(known)
 both = zip(on_train, sizes, strict=True)
 by_bic = [-bic(N * value, size, 16, N) / (2 * N) for value, size in both]
-best = sizes[held_out.index(max(held_out))]
-print(f"held-out likelihood chooses K = {best}, BIC K = {sizes[by_bic.index(max(by_bic))]}")
+best, by_parameters = (sizes[values.index(max(values))] for values in (held_out, by_bic))
+print(f"held-out likelihood chooses K = {best}, BIC K = {by_parameters}")
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 4.2))
@@ -399,7 +399,6 @@ not_fitted = standard.log_prob(codes16["validation"]).mean()
 print(f"N(0, I) {not_fitted:.1f} nats, one Gaussian {held_out[0]:.1f}, {best} {max(held_out):.1f}")
 assert on_train == sorted(on_train), "more components fit the training codes better"
 assert 1 < best < sizes[-1], "the best size is inside the range that was tried"
-by_parameters = sizes[by_bic.index(max(by_bic))]
 assert by_parameters <= best, "BIC asks for no more"
 assert by_parameters < best or digits.source != "mnist", "on MNIST for fewer"
 assert max(held_out) > held_out[0] + 2, "one Gaussian is not enough"
@@ -769,6 +768,7 @@ with torch.no_grad(), seeded(seed):
     shuffled = train_images[torch.randperm(len(train_images))]
     pictures = {"training digits": shuffled[:n], "AE reconstructions": ae(test.images)}
     pictures |= {name: draw(n) for name, draw in samplers.items()}
+features = {name: space(images) for name, images in pictures.items()}
 real = space(test.images)
 spaced = slice(None, None, max(1, n // 2_000))  # of all parts of the test set
 
@@ -782,17 +782,16 @@ spaced = slice(None, None, max(1, n // 2_000))  # of all parts of the test set
 # %%
 print("                          Frechet distance      precision          recall  imbalance")
 scores, errors = {}, {}
-for name, images in pictures.items():
-    features = space(images)
-    imbalance = class_imbalance(space.classes(images), test.labels)
-    some = features[spaced], real[spaced]
-    scores[name] = [frechet_distance(features, real), *precision_recall(*some), imbalance]
+for name, x in features.items():
+    imbalance = class_imbalance(space.classes(pictures[name]), test.labels)
+    some = x[spaced], real[spaced]
+    scores[name] = [frechet_distance(x, real), *precision_recall(*some), imbalance]
     of_both = standard_error(precision_recall, *some).tolist()
-    errors[name] = [standard_error(frechet_distance, features, real), *of_both]
+    errors[name] = [standard_error(frechet_distance, x, real), *of_both]
     cells = [f"{v:8.3f} ± {e:.3f}" for v, e in zip(scores[name], errors[name], strict=False)]
     print(f"{name:25}", *cells, f"{imbalance:10.1%}")
 distance = {name: values[0] for name, values in scores.items()}
-two_sets = frechet_distance(space(shuffled[:n]), space(shuffled[n : 2 * n]))
+two_sets = frechet_distance(features["training digits"], space(shuffled[n : 2 * n]))
 print(f"two disjoint sets of training digits: {two_sets:.2f}")
 
 # %%
@@ -849,8 +848,7 @@ radii = torch.cdist(part, part).kthvalue(4).values  # the first neighbour is the
 print("                      distance to a digit   balls that hold it   precision")
 nearness = {}
 for name in ("training digits", "AE + mixture", "AE + N(0, I)"):
-    features = space(pictures[name])[spaced]
-    between = torch.cdist(features, part)
+    between = torch.cdist(features[name][spaced], part)
     nearness[name], balls = between.median(), (between <= radii).float().sum(1).mean()
     print(f"{name:20} {nearness[name]:20.1f} {balls:20.1f} {precision(between, radii):11.3f}")
 if digits.source == "mnist":
@@ -871,8 +869,8 @@ with seeded(seed):
 by_count = {}
 print(f"{'digits':18}", *(f"{n:8,}" for n in counts))
 for name in ("Gaussian VAE", "AE + one Gaussian", "AE + mixture", "training digits"):
-    features = space(pictures[name])
-    by_count[name] = [frechet_distance(features[:n], real[mixed_up[:n]]) for n in counts]
+    x = features[name]
+    by_count[name] = [frechet_distance(x[:n], real[mixed_up[:n]]) for n in counts]
     axes.loglog(counts, by_count[name], "o-", color="k" if name[0] == "t" else None, label=name)
     print(f"{name:18}", *(f"{value:8.2f}" for value in by_count[name]))
     assert by_count[name][-1] < by_count[name][0], "fewer digits, a larger distance"
@@ -905,9 +903,8 @@ real_binary = space(x_test)
 with seeded(seed):
     binary = {name: space(binarize(images)) for name, images in pictures.items()}
 of_draws = {
-    name: (frechet_distance(features, real_binary),
-           *precision_recall(features[spaced], real_binary[spaced]))
-    for name, features in binary.items()
+    name: (frechet_distance(x, real_binary), *precision_recall(x[spaced], real_binary[spaced]))
+    for name, x in binary.items()
 }  # fmt: skip
 print("                             Frechet distance        precision           recall")
 print("                              means     draws    means   draws    means   draws")
