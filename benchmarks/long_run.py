@@ -7,12 +7,6 @@ binarisation. Printed are the ELBO with hard bits and the importance-weighted bo
 K = 1000, of the validation or, with --test, of the test digits, each binarised once.
 """
 
-import argparse
-import math
-from functools import partial
-
-import torch
-
 from labutils import (
     BernoulliVAE,
     binarize,
@@ -23,6 +17,12 @@ from labutils import (
     load,
     start_at_mean,
 )
+
+import argparse
+import math
+from functools import partial
+
+import torch
 
 COUNT, SAMPLES = 500, 1000  # digits and samples of the bound
 SINGLE = ("gumbel_softmax", "straight_through")  # need one decoded code only

@@ -8,6 +8,9 @@ run of fit() on the tutorials' code says how much of the difference that is. All
 the fastest of each counts: other work on the machine can only slow them down.
 """
 
+from labutils import GaussianVAE, elbo, fit, load
+from labutils.data import CHECKSUMS, cache_folder, import_torchvision
+
 import gzip
 import os
 import tempfile
@@ -17,9 +20,6 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional as F
-
-from labutils import GaussianVAE, elbo, fit, load
-from labutils.data import CHECKSUMS, cache_folder, import_torchvision
 
 ROUNDS, BATCH = 5, 128
 LAYERS = ((784, 400), (400, 40), (20, 400), (400, 784))  # inputs and outputs of each product

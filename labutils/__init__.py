@@ -1,5 +1,22 @@
 """Helpers of the course on deep generative models: what its notebooks import."""
 
+import os
+import sys
+from importlib import import_module
+
+# torch's threads spin while they wait for each other, so that two kernels on the same cores take
+# many times as long: wait briefly, then sleep. OpenMP reads this once, when torch is loaded.
+# KMP_BLOCKTIME, for the OpenMP of macOS and Windows, is untried.
+_SPIN = ("GOMP_SPINCOUNT", "1000") if sys.platform == "linux" else ("KMP_BLOCKTIME", "1")
+if not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}:
+    os.environ[_SPIN[0]] = _SPIN[1]
+
+import torch
+from joblib import cpu_count
+
+# what the process, in a container perhaps, may use: not what the machine has
+torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
+
 from labutils.checks import check
 from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
@@ -55,3 +72,12 @@ __all__ = [
     "standard_error",
     "start_at_mean",
 ]
+
+
+_LAZY = ("estimators", "figures", "widgets")  # slow to import: they are loaded at first use
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return import_module(f"labutils.{name}")
+    raise AttributeError(f"module 'labutils' has no attribute {name!r}")

@@ -5,9 +5,9 @@ or the gradient that flows through it, differs from the reference, it is compare
 functions that students are known to write, each of which comes with a hint.
 """
 
-import torch
-
 from labutils.exercises import EXERCISES
+
+import torch
 
 
 def check(name, answer):

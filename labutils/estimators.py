@@ -9,11 +9,11 @@ Their values are computed with hard bits and are ELBO estimates, but for gumbel_
 decodes relaxed bits, and its value is no bound on log p(x). Report `elbo`, whatever was trained.
 """
 
+from labutils.objectives import check_count, kl_bernoulli
+
 import math
 
 import torch
-
-from labutils.objectives import check_count, kl_bernoulli
 
 
 def score_function(model, x, num_samples=2):

@@ -1,16 +1,16 @@
 """Measures of a trained model on data that it has not seen, and the course's scoreboard."""
 
+from labutils.data import atomic_write
+from labutils.models import PIXELS
+from labutils.objectives import elbo, importance_bound
+from labutils.training import runs_folder, seeded
+
 import json
 import math
 import warnings
 
 import torch
 from filelock import FileLock
-
-from labutils.data import atomic_write
-from labutils.models import PIXELS
-from labutils.objectives import elbo, importance_bound
-from labutils.training import runs_folder, seeded
 
 KINDS = ("exact", "ELBO", "bound")
 KEYS = ("model", "kind", "source", "split", "binarisation")  # what makes two rows the same

@@ -4,13 +4,13 @@ The mistakes are wrong functions that students are known to write; each comes wi
 labutils.checks gives to whoever wrote it. Exercises stand in the order of the notebooks.
 """
 
+from labutils.objectives import kl_bernoulli, kl_diagonal_gaussian
+
 import math
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
-
-from labutils.objectives import kl_bernoulli, kl_diagonal_gaussian
 
 
 @dataclass(frozen=True)

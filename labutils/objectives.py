@@ -1,12 +1,12 @@
 """What the course maximises: one function per equation, in nats, one number per example."""
 
+from labutils.models import check_finite
+
 import math
 
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 from torch.nn import functional as F
-
-from labutils.models import check_finite
 
 MEMORY = 2**20  # numbers in the largest tensor that importance_bound makes: it stays in the cache
 MOST_BITS = 16  # that are enumerated: 65,536 codes

@@ -1,5 +1,7 @@
 """The one training loop of the course, its history and its checkpoints."""
 
+from labutils.data import atomic_write, cache_folder
+
 import hashlib
 import io
 import math
@@ -14,8 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-
-from labutils.data import atomic_write, cache_folder
 
 VALIDATION_BATCH = 1_000
 VALIDATION_SEED = 0  # the same draws each epoch, so that epochs can be compared

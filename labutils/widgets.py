@@ -1,5 +1,7 @@
 """Sliders and buttons over a model. They replace the bytes of one image: nothing flickers."""
 
+from labutils.figures import BLUE, ORANGE, RED
+
 import io
 
 import ipywidgets
@@ -10,8 +12,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 from torch.distributions import Normal
-
-from labutils.figures import BLUE, ORANGE, RED
 
 SCALE = 8  # screen pixels for one pixel of a digit
 SIDE = 28 * SCALE

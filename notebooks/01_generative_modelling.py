@@ -28,6 +28,8 @@
 # **Time needed:** about 90 minutes, with five exercises. The cells run in about 30 seconds on two cores.
 
 # %%
+import labutils as lab
+
 import math
 from functools import partial
 
@@ -37,22 +39,9 @@ from sklearn.linear_model import LogisticRegression
 from torch.distributions import Chi2, MultivariateNormal, Normal
 from torch.nn import functional as F
 
-from labutils import (
-    binarize,
-    bits_per_dimension,
-    check,
-    figures,
-    load,
-    paired_bootstrap,
-    scoreboard,
-    seeded,
-    widgets,
-)
-from labutils.figures import digit_grid, show, use_style
-
-use_style()
+lab.figures.use_style()
 seed = 0
-digits = load()
+digits = lab.load()
 print("torch ", torch.__version__)
 print("device cpu: this notebook trains little")
 print("data  ", digits)
@@ -71,7 +60,7 @@ print("seed  ", seed)
 # it, a density up to a constant, or samples only.
 
 # %%
-show(figures.taxonomy_diagram())
+lab.figures.show(lab.figures.taxonomy_diagram())
 
 # %% [markdown]
 # ## 2 Maximum likelihood
@@ -99,6 +88,7 @@ show(figures.taxonomy_diagram())
 # <details><summary>Hint 2</summary>Three terms, all times minus one half, one of them constant:
 # <code>math.log</code> is for numbers, <code>.log()</code> for tensors.</details>
 
+
 # %%
 def gaussian_log_density(x, mean, log_var):
     """Eq. 1.2, in nats: one number for each x."""
@@ -107,13 +97,14 @@ def gaussian_log_density(x, mean, log_var):
     ### END SOLUTION
 
 
-gaussian_log_density = check("gaussian_log_density", gaussian_log_density)
+gaussian_log_density = lab.check("gaussian_log_density", gaussian_log_density)
 
 # %% [markdown]
 # Gradient ascent climbs the mean log-likelihood. For one Gaussian there is also a closed form, the mean and the mean
 # squared deviation of the data, so that we can check where it arrives:
 #
 # $$\mu^* = \frac{1}{N} \sum_i x_i, \qquad (\sigma^*)^2 = \frac{1}{N} \sum_i (x_i - \mu^*)^2 \tag{1.3}$$
+
 
 # %%
 def closed_form(x):
@@ -155,14 +146,14 @@ axes[0].hist(ink.tolist(), bins=60, density=True, color="0.8")
 x = best[0] + torch.linspace(-13, 27, 300)
 for count, style in ((0, ":"), (15, "--"), (300, "-")):
     curve = gaussian_log_density(x, *path[count]).exp()
-    axes[0].plot(x, curve, style, color=figures.BLUE, label=f"after {count} steps")
+    axes[0].plot(x, curve, style, color=lab.figures.BLUE, label=f"after {count} steps")
 axes[0].set(title="Ink of the training digits", xlabel="ink (%)", ylabel="density")
 axes[0].legend()
 axes[1].contourf(means, log_vars, surface, levels=torch.linspace(-7, -2.8, 15), extend="min")
 axes[1].plot(*path[::10].T, "o-", color="white", markersize=5, linewidth=1)
-axes[1].plot(*best, "*", color=figures.ORANGE, markersize=14)
+axes[1].plot(*best, "*", color=lab.figures.ORANGE, markersize=14)
 axes[1].set(title="Mean log-likelihood (dark: high)", xlabel="mean (%)", ylabel="log-variance")
-show(
+lab.figures.show(
     figure,
     alt="Left: a histogram of the ink, and three Gaussians that approach it. Right: a surface "
     "with one maximum, marked by a star, and the path of gradient ascent that ends there.",
@@ -173,7 +164,7 @@ show(
 # the same point.)
 
 # %%
-widgets.gaussian_sliders(ink)
+lab.widgets.gaussian_sliders(ink)
 
 # %% [markdown]
 # ## 3 What maximum likelihood minimises
@@ -215,6 +206,7 @@ entropy = -(data * log_data).sum() * grid_step
 # mode, or between the two? And where would the divergence the other way round, $\mathrm{KL}(p_\theta \,\|\,
 # p_{\text{data}})$, put it?
 
+
 # %%
 def smallest(divergence):
     """The model of the grid, as (mean, sigma), at which the divergence is smallest."""
@@ -229,12 +221,14 @@ print("reverse KL        : mean {:.2f}, sigma {:.2f}".format(*picking))
 assert abs(covering[0] - mean_of_data) < 0.05, "maximum likelihood matches the mean of the data"
 assert abs(picking[0] + 2) < 0.1, "the reverse KL sits on one mode"
 
-with seeded(seed):
+with lab.seeded(seed):
     second = (torch.rand(100_000) < 0.35).double()  # 1 where the draw is from the second mode
     drawn = 4 * second - 2 + (0.6 + 0.3 * second) * torch.randn(100_000, dtype=torch.float64)
 terms = Normal(*covering).log_prob(drawn)
-print(f"mean log-likelihood of samples {terms.mean():.3f}, "
-      f"-H - KL by quadrature {-entropy:.3f} - {forward_kl.min():.3f}")
+print(
+    f"mean log-likelihood of samples {terms.mean():.3f}, "
+    f"-H - KL by quadrature {-entropy:.3f} - {forward_kl.min():.3f}"
+)
 assert abs(terms.mean() + entropy + forward_kl.min()) < 5 * terms.std() / math.sqrt(len(terms))
 
 # %%
@@ -248,7 +242,7 @@ for (mean, sigma), name, style in (
 axes.set(xlabel="x", ylabel="density", xlim=(-6, 6), ylim=(0, 0.85))
 axes.set_title("Maximum likelihood covers, the reverse KL picks")
 axes.legend(loc="upper right")
-show(
+lab.figures.show(
     figure,
     alt="A density with two modes. The Gaussian of maximum likelihood is wide and covers both; "
     "that of the reverse divergence is narrow and sits on the larger mode.",
@@ -287,6 +281,7 @@ show(
 # <details><summary>Hint 2</summary>The logarithm of the denominator is <code>logsumexp</code> of the numerators over the
 # classes, the last axis, with <code>keepdim=True</code> so that it broadcasts.</details>
 
+
 # %%
 def bayes_rule(log_p_x_given_y, log_prior):
     """Eq. 1.6 in logarithms: (N, classes) and (classes,) to log P(y given x), (N, classes)."""
@@ -296,7 +291,7 @@ def bayes_rule(log_p_x_given_y, log_prior):
     ### END SOLUTION
 
 
-bayes_rule = check("bayes_rule", bayes_rule)
+bayes_rule = lab.check("bayes_rule", bayes_rule)
 
 # %%
 classes = torch.tensor([1, 4, 7])
@@ -344,10 +339,10 @@ ticks = [torch.linspace(low[i], high[i], 150) for i in range(2)]
 plane = torch.cartesian_prod(*ticks)
 by_class = class_density.log_prob(plane[:, None])
 maps = (bayes_rule(by_class, log_prior).argmax(-1), torch.from_numpy(logistic.predict(plane)))
-with seeded(seed):
+with lab.seeded(seed):
     new = class_density.sample((8,))  # (8, classes, 2)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
-colours = (figures.BLUE, figures.ORANGE, figures.GREEN)
+colours = (lab.figures.BLUE, lab.figures.ORANGE, lab.figures.GREEN)
 for axis, labels, title in zip(axes, maps, ("Class-conditional Gaussians", "Logistic regression"),
                                strict=True):  # fmt: skip
     grid = labels.view(150, 150).T
@@ -362,7 +357,7 @@ for k, colour in enumerate(colours):
     axes[0].plot(*new[:, k].T, "x", color="black", markersize=8)
 axes[0].set_ylabel("second component")
 axes[1].legend(loc="upper right")
-show(figure, alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse "
+lab.figures.show(figure, alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse "
      "and new points for each class. Right: straight boundaries, nothing else.")  # fmt: skip
 
 # %% [markdown]
@@ -375,7 +370,7 @@ show(figure, alt="Test digits in the plane of two features. Left: curved boundar
 own = [(target == k).nonzero()[:, 0] for k in range(3)]
 sizes, repeats = [n for n in (4, 8, 16, 64, 256) if n <= min(map(len, own))], 20
 accuracy = torch.zeros(3, len(sizes), repeats)
-with seeded(seed):
+with lab.seeded(seed):
     for column, size in enumerate(sizes):
         for repeat in range(repeats):
             some = torch.cat([each[torch.randperm(len(each))[:size]] for each in own])
@@ -394,7 +389,9 @@ for name, curve, style in zip(names, accuracy, ("o-", "s--", "^:"), strict=True)
 axes.set(xscale="log", xlabel="training digits per class", ylabel="test accuracy")
 axes.set(title="Accuracy as the training data shrink", xticks=sizes, xticklabels=sizes)
 axes.legend()
-show(figure, alt="Test accuracy of three classifiers against the number of training digits.")
+lab.figures.show(
+    figure, alt="Test accuracy of three classifiers against the number of training digits."
+)
 
 # %%
 mean_accuracy = accuracy.mean(-1)
@@ -410,7 +407,7 @@ if digits.source == "mnist":
 # never seen?
 
 # %%
-with seeded(seed):
+with lab.seeded(seed):
     noise = torch.rand(len(test.images), 784)
 strangers = {
     "test digits": test.images,
@@ -458,6 +455,7 @@ assert log_p_x["noise"] > log_p_x["test digits"] - 0.5, "these it does not"
 # <details><summary>Hint 1</summary>A slope of 2 halves the density.</details>
 # <details><summary>Hint 2</summary>The slope may be negative: take <code>slope.abs()</code> first.</details>
 
+
 # %%
 def change_of_variables(log_p_z, slope):
     """Eq. 1.7: log p_X at x = f(z), in nats."""
@@ -466,11 +464,12 @@ def change_of_variables(log_p_z, slope):
     ### END SOLUTION
 
 
-change_of_variables = check("change_of_variables", change_of_variables)
+change_of_variables = lab.check("change_of_variables", change_of_variables)
 
 # %% [markdown]
 # The function below stretches the middle of a Gaussian, so that one mode becomes two. Its density by equation 1.7 is
 # checked in two ways: it integrates to one, and it fits the histogram of samples.
+
 
 # %%
 def f(z):
@@ -481,7 +480,7 @@ z = torch.linspace(-5, 5, 40_001, dtype=torch.float64, requires_grad=True)
 (slope,) = torch.autograd.grad(f(z).sum(), z)
 x = f(z).detach()
 density = change_of_variables(Normal(0.0, 1.0).log_prob(z), slope).detach().exp()
-with seeded(seed):
+with lab.seeded(seed):
     samples = f(torch.randn(200_000, dtype=torch.float64))
 edges = torch.linspace(-5, 5, 81, dtype=torch.float64)
 counts = torch.histogram(samples, edges).hist
@@ -495,14 +494,14 @@ assert abs(torch.trapezoid(density, x) - 1) < 1e-4 and z_score.abs().max() < 6
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
-axes[0].plot(z.detach(), x, color=figures.BLUE)
+axes[0].plot(z.detach(), x, color=lab.figures.BLUE)
 axes[0].set(title="The map stretches the middle", xlabel="z", ylabel="x = f(z)", xlim=(-3, 3))
 axes[1].hist(samples.tolist(), bins=edges.tolist(), density=True, color="0.8", label="samples")
 axes[1].plot(x, density, label="change of variables")
 axes[1].set(title="One mode becomes two", xlabel="x", ylabel="density", xlim=(-5, 5))
 axes[1].set_ylim(0, 0.28)
 axes[1].legend(loc="upper center", ncols=2)
-show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
+lab.figures.show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
      "and the density by the change of variables, which follows it.")  # fmt: skip
 
 # %% [markdown]
@@ -510,6 +509,7 @@ show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogr
 # made of. What if it is not? Take $x = z^2$. Two values of $z$ end at the same $x$, and their densities add up:
 #
 # $$p_X(x) = \sum_{z:\, f(z) = x} p_Z(z)\, \left| \frac{df}{dz}(z) \right|^{-1} \tag{1.8}$$
+
 
 # %%
 def squared_density(x):
@@ -530,6 +530,7 @@ print(f"at x = {x[19]:.2f}: {exact[19]:.4f} exact, {one_root[19]:.4f} with one r
 # density at all. Add a little noise, and there is one; **predict, then run:** what happens to the log-density of points
 # on the surface, and of points beside it, as the noise goes to zero?
 
+
 # %%
 def curve(z):
     """From one dimension into two."""
@@ -538,7 +539,7 @@ def curve(z):
 
 nodes = torch.arange(-6, 6, 0.002, dtype=torch.float64)
 log_weight = Normal(0.0, 1.0).log_prob(nodes) + math.log(0.002)
-with seeded(seed):
+with lab.seeded(seed):
     z_on = torch.randn(200, dtype=torch.float64)
 normal = torch.stack([-2 * torch.cos(2 * z_on), torch.ones(200)], -1)  # across the curve
 on = curve(z_on)
@@ -559,17 +560,17 @@ assert (beside.diff()[-2:] < -5).all(), "beside it: ever more improbable"
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
 axes[0].plot(*on.T, ".", label="samples")
-axes[0].plot(*off[:60].T, "x", color=figures.RED, label="points beside them")
+axes[0].plot(*off[:60].T, "x", color=lab.figures.RED, label="points beside them")
 axes[0].set(title="One dimension, mapped into two", xlabel="$x_1$", ylabel="$x_2$")
 axes[0].set_ylim(-1.7, 1.3)
 axes[0].legend(loc="lower center", ncols=2)
 axes[1].plot(noises, on_curve, "o-", label="samples")
-axes[1].plot(noises, beside, "x--", color=figures.RED, label="points beside them")
+axes[1].plot(noises, beside, "x--", color=lab.figures.RED, label="points beside them")
 axes[1].set(title="Without noise there is no density", xscale="log", ylim=(-30, 6))
 axes[1].set(xlabel="noise (standard deviation)", ylabel="mean log-density (nats)")
 axes[1].invert_xaxis()
 axes[1].legend(loc="lower left")
-show(figure, alt="Left: samples on a wave in the plane, and points beside it. Right: as noise "
+lab.figures.show(figure, alt="Left: samples on a wave in the plane, and points beside it. Right: as noise "
      "falls, the log-density of the samples rises, that of the others falls.")  # fmt: skip
 
 # %% [markdown]
@@ -590,6 +591,7 @@ show(figure, alt="Left: samples on a wave in the plane, and points beside it. Ri
 #
 # $$p(x) \approx \frac{1}{K} \sum_{k=1}^{K} p(x \mid z_k), \qquad z_k \sim p(z) \tag{1.10}$$
 
+
 # %%
 def marginal(log_p_x_given_z):
     """Eq. 1.10 in logarithms: (K, N) to log p(x), (N,), in nats."""
@@ -604,7 +606,7 @@ def log_density(x, f, noise):
 noise = 0.5
 x = torch.arange(-7, 7, 0.04, dtype=torch.float64)
 by_quadrature = log_density(x, f, noise)
-with seeded(seed):
+with lab.seeded(seed):
     z = torch.randn(20_000, dtype=torch.float64)
     samples = Normal(f(z), noise).sample()
 by_samples = marginal(Normal(f(z)[:, None], noise).log_prob(x))
@@ -619,7 +621,9 @@ axes.plot(x, by_samples.exp(), "--", label="Monte Carlo, K = 20,000")
 axes.set(title="In one dimension both routes work", xlabel="x", ylabel="density", xlim=(-4, 4))
 axes.set_ylim(0, 0.22)
 axes.legend(loc="upper center", ncols=3)
-show(figure, alt="A density with two modes: histogram, quadrature and Monte Carlo agree.")
+lab.figures.show(
+    figure, alt="A density with two modes: histogram, quadrature and Monte Carlo agree."
+)
 
 # %% [markdown]
 # **The catch.** One dimension is easy. For images we need many, and a grid is out of the question. Does Monte Carlo
@@ -650,7 +654,7 @@ K, few = 10_000, digits.test.images[:50].double()
 def shortfall(W, s):
     """Nats by which Eq. 1.10 falls short of Eq. 1.11 on average, and how many samples count."""
     exact = MultivariateNormal(mean, W @ W.T + s**2 * torch.eye(784)).log_prob(few)
-    with seeded(seed):
+    with lab.seeded(seed):
         centers = mean + torch.randn(K, W.shape[1], dtype=torch.float64) @ W.T
     squares = torch.cdist(centers, few).square()
     log_p = -0.5 * squares / s**2 - 784 * (s.log() + 0.5 * math.log(2 * math.pi))
@@ -666,8 +670,10 @@ for m in dimensions:
     fitted.append(shortfall(W, s)[0])
     gap, count = shortfall(W, widest)
     wide.append(gap)
-    print(f"m = {m:2}, noise {s:.2f}: {fitted[-1]:7.1f} nats short; "
-          f"noise {widest:.2f}: {gap:6.1f} nats short, {count:6.1f} samples count")
+    print(
+        f"m = {m:2}, noise {s:.2f}: {fitted[-1]:7.1f} nats short; "
+        f"noise {widest:.2f}: {gap:6.1f} nats short, {count:6.1f} samples count"
+    )
 for short in (fitted, wide):
     assert abs(short[0]) < 0.1 and short[-1] > 50, "good in one dimension, useless in fifty"
 
@@ -678,7 +684,9 @@ axes.plot(dimensions, wide, "s--", label="noise as for one dimension")
 axes.set(xlabel="latent dimensions", ylabel="nats below the truth", xticks=dimensions[2:])
 axes.set(title="Naive Monte Carlo dies with the dimension", ylim=(0, 1.1 * fitted[-2]))
 axes.legend()
-show(figure, alt="The error of the naive estimate grows with the number of latent dimensions.")
+lab.figures.show(
+    figure, alt="The error of the naive estimate grows with the number of latent dimensions."
+)
 
 # %% [markdown]
 # (The upper curve leaves the picture at the right.) With more dimensions the fitted noise shrinks too, and a sharper
@@ -699,6 +707,7 @@ show(figure, alt="The error of the naive estimate grows with the number of laten
 #
 # Any function will do for which the integral is finite. ($Z_\theta$ is a number that depends on $\theta$, not a latent
 # variable.) In one and two dimensions quadrature gives it.
+
 
 # %%
 def log_normaliser(values, volume):
@@ -733,6 +742,7 @@ assert abs(exact - 0.5 * math.log(2 * math.pi)) < 1e-6, "the Gaussian's Z is kno
 # <details><summary>Hint 2</summary>The noise is scaled with the square root of twice the step:
 # <code>math.sqrt(2 * step)</code>, since the step is a Python number.</details>
 
+
 # %%
 def langevin_step(x, gradient, step, noise):
     """Eq. 1.13: the next x, from the gradient of f at x and noise from N(0, I)."""
@@ -741,12 +751,13 @@ def langevin_step(x, gradient, step, noise):
     ### END SOLUTION
 
 
-langevin_step = check("langevin_step", langevin_step)
+langevin_step = lab.check("langevin_step", langevin_step)
 
 # %% [markdown]
 # A density in the plane: a ring, heavier on the right. 5,000 chains start at random. We compare the histogram of where
 # they end with the density, by the total variation distance: half the sum of the absolute differences over the cells,
 # 0 if they agree and 1 if they have nothing in common. The floor is the same distance for 5,000 independent exact samples.
+
 
 # %%
 def ring(x):
@@ -777,7 +788,7 @@ def total_variation(x):
     return 0.5 * (counts / len(x) - probability).abs().sum().item()
 
 
-with seeded(seed):
+with lab.seeded(seed):
     start = 3 * torch.randn(5_000, 2)
     ends = {steps: chains(start, steps, 0.01) for steps in (10, 100, 1_000)}
     silent = chains(start, 1_000, 0.01, noisy=False)
@@ -802,7 +813,7 @@ for axis, points, title in (
     axis.set(title=title, xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
 for axis in axes:
     axis.set_xlabel("$x_1$")
-show(figure, alt="A ring, darker on the right. Langevin samples fill it the same way; without "
+lab.figures.show(figure, alt="A ring, darker on the right. Langevin samples fill it the same way; without "
      "noise the points gather on a thin line.")  # fmt: skip
 
 # %% [markdown]
@@ -844,6 +855,7 @@ print(f"at a billion points per second: about 10 to the {years:.0f} years")
 # <details><summary>Hint 2</summary><code>nats</code> is negative, bits are positive; the
 # logarithm of a number is <code>math.log</code>.</details>
 
+
 # %%
 def bpd(nats):
     """Eq. 1.14: nats of a whole image to bits per pixel."""
@@ -852,7 +864,7 @@ def bpd(nats):
     ### END SOLUTION
 
 
-bpd = check("bits_per_dimension", bpd)
+bpd = lab.check("bits_per_dimension", bpd)
 
 # %% [markdown]
 # The simplest model: **independent pixels**, each a coin of its own. It is the mixture below with one component. A
@@ -869,6 +881,7 @@ bpd = check("bits_per_dimension", bpd)
 # $$\pi_c = \frac{1}{N} \sum_i r_{ic}, \qquad
 #   \theta_{cd} = \frac{\alpha + \sum_i r_{ic}\, x_{id}}{2 \alpha + \sum_i r_{ic}} \tag{1.16}$$
 
+
 # %%
 def log_components(x, logits):
     """log p(x given c) of Eq. 1.15: images (N, 784), logits of theta (C, 784), to (N, C)."""
@@ -884,7 +897,7 @@ def m_step(x, responsibility, alpha=0.1):
 
 def fit_mixture(x, size, steps=10):
     """A mixture of `size` components by EM, from components that each resemble one image."""
-    with seeded(seed):
+    with lab.seeded(seed):
         some = x[torch.randperm(len(x))[:size]]
     log_weight = torch.full((size,), -math.log(size))
     logits = torch.logit(0.1 + 0.4 * some + 0.4 * x.mean(0))
@@ -905,9 +918,9 @@ def log_p(x, mixture):
 # training curve turn down? Will the validation curve? (The training curve is measured on the first 10,000 digits.)
 
 # %%
-x_train = binarize(digits.train.images, torch.Generator().manual_seed(seed + 1))
-x_valid = binarize(digits.validation.images, torch.Generator().manual_seed(seed + 2))
-x_test = binarize(digits.test.images, torch.Generator().manual_seed(seed))
+x_train = lab.binarize(digits.train.images, torch.Generator().manual_seed(seed + 1))
+x_valid = lab.binarize(digits.validation.images, torch.Generator().manual_seed(seed + 2))
+x_test = lab.binarize(digits.test.images, torch.Generator().manual_seed(seed))
 mixtures = {size: fit_mixture(x_train, size) for size in (1, 10, 30, 100, 300)}
 some = x_train[:10_000]
 curves = [[log_p(x, each).mean().item() for each in mixtures.values()] for x in (some, x_valid)]
@@ -926,7 +939,9 @@ axes.axvline(chosen, color="0.7", linewidth=1)
 axes.set(xlabel="components", ylabel="nats per digit", xticks=list(mixtures))
 axes.set(title=f"Validation digits choose {chosen} components", xticklabels=list(mixtures))
 axes.legend(loc="lower right")
-show(figure, alt="Log-likelihood of training and of validation digits against the components.")
+lab.figures.show(
+    figure, alt="Log-likelihood of training and of validation digits against the components."
+)
 if digits.source == "mnist":
     assert chosen == 300, "on MNIST the largest mixture that we have time for is the best one"
 else:
@@ -941,14 +956,14 @@ else:
 
 # %%
 record = partial(
-    scoreboard, source=digits.source, split="test", binarisation=f"drawn once, seed {seed}"
+    lab.scoreboard, source=digits.source, split="test", binarisation=f"drawn once, seed {seed}"
 )
 independent, mixture = (log_p(x_test, mixtures[size]) for size in (1, chosen))
 record("independent pixels", independent, kind="exact")
 board = record(f"mixture of {chosen} Bernoullis", mixture, kind="exact")
 for row in board.rows:
     by_hand = bpd(torch.tensor(row["nats"])).item()
-    assert math.isclose(by_hand, bits_per_dimension(row["nats"]), rel_tol=1e-4)
+    assert math.isclose(by_hand, lab.bits_per_dimension(row["nats"]), rel_tol=1e-4)
 if digits.source == "mnist":
     assert abs(independent.mean() + 206) < 1, "about -206 nats"
 board
@@ -961,7 +976,7 @@ board
 # %%
 *_, runner_up, _ = sorted(mixtures, key=lambda size: log_p(x_valid, mixtures[size]).mean())
 second = log_p(x_test, mixtures[runner_up])
-difference, low, high = paired_bootstrap(mixture, second)
+difference, low, high = lab.paired_bootstrap(mixture, second)
 separate = 1.96 * math.sqrt((mixture.var() + second.var()).item() / len(mixture))
 print(f"{chosen} against {runner_up} components: {difference:.2f} nats better")
 print(f"95 % interval, paired : {low:.2f} to {high:.2f}")
@@ -975,6 +990,7 @@ assert high - low < separate, "pairing more than halves the interval"
 # Samples tell the rest. Independent pixels give noise in the shape of the mean digit. A mixture draws a component, then
 # pixels that are independent given it: digits, with speckles. The last row shows some components themselves.
 
+
 # %%
 def draw(mixture, count):
     """Binary images (count, 784) from Eq. 1.15: first a component, then its pixels."""
@@ -983,14 +999,14 @@ def draw(mixture, count):
     return torch.bernoulli(logits[component].sigmoid())
 
 
-with seeded(seed):
+with lab.seeded(seed):
     rows = torch.cat([
         x_test[:10], draw(mixtures[1], 10), draw(mixtures[chosen], 10),
         mixtures[chosen][1][:10].sigmoid(),
     ])  # fmt: skip
 names = ("test digits", "independent", "mixture", "components")
-show(
-    digit_grid(rows, row_labels=names, title="Samples of the first two models"),
+lab.figures.show(
+    lab.figures.digit_grid(rows, row_labels=names, title="Samples of the first two models"),
     alt="Rows of ten: binary test digits; noise in the shape of a blurred blob; digits with "
     "speckles; and smooth grey templates of digits.",
 )

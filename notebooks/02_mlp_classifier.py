@@ -28,6 +28,8 @@
 # **Time needed:** about 60 minutes, with four exercises. The cells run in about a minute on two cores.
 
 # %%
+import labutils as lab
+
 import math
 
 import torch
@@ -36,20 +38,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
-from labutils import Classifier, accuracy, check, fit, load, seeded
-from labutils.figures import (
-    activation_diagram,
-    class_scatter,
-    classifier_diagram,
-    confusion,
-    digit_grid,
-    show,
-    use_style,
-)
-
-use_style()
+lab.figures.use_style()
 seed = 0
-digits = load()
+digits = lab.load()
 print("torch ", torch.__version__)
 print("device", torch.accelerator.current_accelerator(check_available=True) or "cpu")
 print("data  ", digits)
@@ -64,8 +55,8 @@ print("seed  ", seed)
 images, labels = digits.test.images, digits.test.labels
 first = [int((labels == k).nonzero()[0]) for k in range(10)]
 captions = [str(k) for k in range(10)]
-show(
-    digit_grid(images[first], captions=captions, title="One test digit of each class"),
+lab.figures.show(
+    lab.figures.digit_grid(images[first], captions=captions, title="One test digit of each class"),
     alt="Ten handwritten digits in a row, one of each class from 0 to 9.",
 )
 
@@ -92,8 +83,8 @@ show(
 # %%
 hidden_dim = 512
 torch.manual_seed(seed)
-model = Classifier(input_dim=784, hidden_dim=hidden_dim, output_dim=10, dropout_ratio=0.5)
-show(classifier_diagram(784, hidden_dim, 10, model.dropout_ratio))
+model = lab.Classifier(input_dim=784, hidden_dim=hidden_dim, output_dim=10, dropout_ratio=0.5)
+lab.figures.show(lab.figures.classifier_diagram(784, hidden_dim, 10, model.dropout_ratio))
 
 # %% [markdown]
 # The **activation function** makes the difference between this network and a linear map: without it, the two layers
@@ -102,7 +93,7 @@ show(classifier_diagram(784, hidden_dim, 10, model.dropout_ratio))
 # to layer. That of ReLU is 1 for every unit that is on.
 
 # %%
-show(activation_diagram())
+lab.figures.show(lab.figures.activation_diagram())
 
 # %% [markdown]
 # **Exercise 2.1** (difficulty 1 of 3, 3 minutes). How many parameters does the network have, as a function of the
@@ -110,6 +101,7 @@ show(activation_diagram())
 #
 # <details><summary>Hint 1</summary>Add up the last column of the table.</details>
 # <details><summary>Hint 2</summary>The biases of both layers count.</details>
+
 
 # %%
 def parameter_count(hidden_dim):
@@ -119,7 +111,7 @@ def parameter_count(hidden_dim):
     ### END SOLUTION
 
 
-parameter_count = check("parameter_count", parameter_count)
+parameter_count = lab.check("parameter_count", parameter_count)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -136,6 +128,7 @@ print(f"in all {parameter_count(hidden_dim):,} parameters")
 # <details><summary>Hint 2</summary>Three steps: hidden units with <code>F.relu</code>; times the mask and divided by
 # <code>1 - ratio</code>; the output layer.</details>
 
+
 # %%
 def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     """Eq. 2.1. Returns logits of shape (batch, 10)."""
@@ -145,7 +138,7 @@ def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     ### END SOLUTION
 
 
-classifier_logits = check("classifier_logits", classifier_logits)
+classifier_logits = lab.check("classifier_logits", classifier_logits)
 
 # %% [markdown]
 # The network of `labutils` computes the same, as the next cell asserts. In evaluation mode it applies no mask.
@@ -173,7 +166,7 @@ assert torch.allclose(by_hand, model(x), atol=1e-5)
 # %%
 masks = 5_000
 one = images[:1].expand(masks, -1)
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     model.train()
     thinned = model(one)
     model.eval()
@@ -191,7 +184,9 @@ axes.axvline(whole[k].item(), color="black", linestyle="--", label="without a ma
 axes.set(xlabel=f"logit of class {k}", ylabel="masks")
 axes.set_title("Dropout leaves the mean of a logit in place")
 axes.legend()
-show(figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit without a mask.")
+lab.figures.show(
+    figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit without a mask."
+)
 
 # %% [markdown]
 # The histogram shows the spread that a mask causes, and the two lines that coincide. For probabilities
@@ -224,6 +219,7 @@ show(figure, alt="Histogram of a logit over 5,000 masks; its mean is the logit w
 # <details><summary>Hint 2</summary><code>logits[torch.arange(len(labels)), labels]</code> picks the logit of each
 # label.</details>
 
+
 # %%
 def cross_entropy(logits, labels):
     """Eq. 2.4 of Eq. 2.3: mean negative log-likelihood of the labels, in nats, one number."""
@@ -233,12 +229,12 @@ def cross_entropy(logits, labels):
     ### END SOLUTION
 
 
-cross_entropy = check("cross_entropy", cross_entropy)
+cross_entropy = lab.check("cross_entropy", cross_entropy)
 
 # %%
 torch.manual_seed(seed)
 with torch.no_grad():
-    logits = Classifier(784, hidden_dim, 10).eval()(images)
+    logits = lab.Classifier(784, hidden_dim, 10).eval()(images)
 untrained = cross_entropy(logits, labels).item()
 by_torch = -Categorical(logits=logits).log_prob(labels).mean().item()
 print(f"untrained network: {untrained:.3f} nats; log 10 = {math.log(10):.3f} nats")
@@ -263,9 +259,9 @@ def loss(model, images, labels):
 
 def train(seed, dropout_ratio):
     torch.manual_seed(seed)
-    model = Classifier(784, hidden_dim, 10, dropout_ratio)
+    model = lab.Classifier(784, hidden_dim, 10, dropout_ratio)
     settings = {"epochs": epochs, "batch_size": 200, "learning_rate": 5e-3, "seed": seed}
-    return model, fit(model, loss, digits, name="classifier", **settings)
+    return model, lab.fit(model, loss, digits, name="classifier", **settings)
 
 
 # %%
@@ -279,7 +275,9 @@ history
 # %%
 axes = history.plot()
 axes.set(title="Training with dropout", yscale="log")
-show(axes.figure, alt="The training loss starts above the validation loss and ends below it.")
+lab.figures.show(
+    axes.figure, alt="The training loss starts above the validation loss and ends below it."
+)
 assert history.train[0] > history.validation[0] and history.train[-1] < history.validation[-1]
 
 # %% [markdown]
@@ -301,6 +299,7 @@ assert history.train[0] > history.validation[0] and history.train[-1] < history.
 # <details><summary>Hint 1</summary>The variance of one digit, right or wrong, is p (1 - p).</details>
 # <details><summary>Hint 2</summary>The variance of the mean of n digits is n times smaller; take the root.</details>
 
+
 # %%
 def half_width(error, n):
     """Eq. 2.5: half the width of the 95 % interval of an error rate measured on n examples."""
@@ -309,7 +308,7 @@ def half_width(error, n):
     ### END SOLUTION
 
 
-half_width = check("half_width", half_width)
+half_width = lab.check("half_width", half_width)
 
 # %% [markdown]
 # The network itself is random too: another seed gives other initial weights, batches and masks. We train one more; two
@@ -317,7 +316,7 @@ half_width = check("half_width", half_width)
 
 # %%
 other, _ = train(seed + 1, dropout_ratio=0.5)
-errors = torch.tensor([1 - accuracy(m, images, labels) for m in (model, other)])
+errors = torch.tensor([1 - lab.accuracy(m, images, labels) for m in (model, other)])
 for each, error in enumerate(errors.tolist()):
     print(f"seed {each}: {error:.2%} ± {half_width(error, len(labels)):.2%} over test digits")
 print(f"mean  : {errors.mean():.2%}, standard deviation over the two seeds {errors.std():.2%}")
@@ -358,8 +357,10 @@ matrix = torch.zeros(10, 10, dtype=torch.int64)
 matrix.index_put_((labels, predicted), torch.ones_like(labels), accumulate=True)
 assert matrix.sum() == len(labels)
 wrong = predicted != labels
-show(
-    confusion(matrix, title=f"{int(wrong.sum())} mistakes on {len(labels):,} test digits"),
+lab.figures.show(
+    lab.figures.confusion(
+        matrix, title=f"{int(wrong.sum())} mistakes on {len(labels):,} test digits"
+    ),
     alt="Confusion matrix of the classifier; the counts off the diagonal are its mistakes.",
 )
 
@@ -370,8 +371,10 @@ show(
 # %%
 worst = confidence.where(wrong, 0.0).topk(10).indices
 captions = [f"{labels[i]}, said {predicted[i]}\nP = {confidence[i]:.4f}" for i in worst]
-show(
-    digit_grid(images[worst], 5, captions=captions, size=1.5, title="Confident mistakes"),
+lab.figures.show(
+    lab.figures.digit_grid(
+        images[worst], 5, captions=captions, size=1.5, title="Confident mistakes"
+    ),
     alt="Ten misclassified digits, each with its label, the predicted class, its probability.",
 )
 
@@ -384,6 +387,7 @@ show(
 # weighted by their size:
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \big| \operatorname{right}(b) - \operatorname{confidence}(b) \big| \tag{2.6}$$
+
 
 # %%
 def reliability(confidence, right, bins=10):
@@ -410,7 +414,7 @@ axes.errorbar(mean_confidence, fraction, bars, marker="o", capsize=4, label="the
 axes.set(xlabel="confidence", ylabel="fraction right", ylim=(0, 1.1))
 axes.set_title("Reliability of the classifier")
 axes.legend()
-show(figure, alt="Fraction of right answers against confidence, beside the diagonal.")
+lab.figures.show(figure, alt="Fraction of right answers against confidence, beside the diagonal.")
 print(f"expected calibration error {calibration_error(confidence, ~wrong):.2%}")
 print("digits in each bin:", *bins[2].long().tolist())
 
@@ -438,7 +442,7 @@ for name, one, colour in (("dropout 0.5", history, "C0"), ("no dropout", plain_h
 axes.set(xlabel="epoch", ylabel="loss (nats, log scale)")
 axes.set_title("Dropout slows the fit to the training digits")
 axes.legend(fontsize=12)
-show(
+lab.figures.show(
     figure,
     alt="Losses with and without dropout on a log scale: without, the training loss falls much "
     "lower, while the validation losses are close.",
@@ -487,7 +491,7 @@ if digits.source == "mnist":
 # that no digit is left. How confident will the network be?
 
 # %%
-with seeded(seed):
+with lab.seeded(seed):
     order = torch.rand(images.shape).argsort(-1)
 shuffled = images.gather(1, order)
 with torch.no_grad():
@@ -497,8 +501,8 @@ print(f"shuffled images with a confidence above 0.9: {(sure > 0.9).float().mean(
 most = sure.topk(5).indices
 captions = ["P > 0.999" if sure[i] > 0.999 else f"P = {sure[i]:.3f}" for i in most]
 title = "Not digits, yet confidently classified"
-show(
-    digit_grid(shuffled[most], columns=5, captions=captions, size=1.3, title=title),
+lab.figures.show(
+    lab.figures.digit_grid(shuffled[most], columns=5, captions=captions, size=1.3, title=title),
     alt="Five images of shuffled pixels, each with the high probability given to one class.",
 )
 assert sure.mean() > 0.2, "twice the confidence of an ignorant network, where there is no digit"
@@ -513,6 +517,7 @@ assert sure.mean() > 0.2, "twice the confidence of an ignorant network, where th
 # The hidden units are a new description of the image, made for telling classes apart. Notebook 05 compares generated
 # with real digits in this space. A simple test of how much better it is than pixels: give each test digit the class of
 # the nearest class mean.
+
 
 # %%
 def nearest_mean_accuracy(train, test):
@@ -541,9 +546,11 @@ for axis, name, fitted, shown in (
 ):
     plane = LinearDiscriminantAnalysis("eigen", shrinkage="auto", n_components=2)
     points = torch.from_numpy(plane.fit(fitted, known).transform(shown))
-    class_scatter(points, labels, axes=axis, title=f"Test digits by their {name}")
+    lab.figures.class_scatter(points, labels, axes=axis, title=f"Test digits by their {name}")
     axis.set(xlabel="first discriminant", ylabel="second discriminant")
-show(figure, alt="Test digits in a plane: the classes overlap less by features than by pixels.")
+lab.figures.show(
+    figure, alt="Test digits in a plane: the classes overlap less by features than by pixels."
+)
 
 # %% [markdown]
 # ## Summary

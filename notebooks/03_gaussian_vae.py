@@ -28,6 +28,8 @@
 # **Time needed:** about 2 hours, with four exercises. The cells run in about 65 seconds on two cores.
 
 # %%
+import labutils as lab
+
 import math
 from dataclasses import replace
 from functools import partial
@@ -37,26 +39,9 @@ from matplotlib import pyplot as plt
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
-from labutils import (
-    GaussianVAE,
-    binarize,
-    check,
-    elbo,
-    figures,
-    fit,
-    importance_bound,
-    kl_diagonal_gaussian,
-    load,
-    log_likelihood,
-    scoreboard,
-    seeded,
-    start_at_mean,
-)
-from labutils.figures import digit_grid, show, use_style
-
-use_style()
+lab.figures.use_style()
 seed = 0
-digits = load()
+digits = lab.load()
 print("torch ", torch.__version__)
 print("device", torch.accelerator.current_accelerator(check_available=True) or "cpu")
 print("data  ", digits)
@@ -70,7 +55,7 @@ print("seed  ", seed)
 # belong to digits, so that decoding a code chosen at random gives nothing in particular.
 
 # %%
-show(figures.autoencoder_diagram())
+lab.figures.show(lab.figures.autoencoder_diagram())
 
 # %% [markdown]
 # A **variational autoencoder** (Kingma and Welling, 2014; Rezende et al., 2014) starts from the other end. It is a
@@ -78,7 +63,7 @@ show(figures.autoencoder_diagram())
 # encoder returns a distribution over codes; its decoder returns a distribution over images.
 
 # %%
-show(figures.vae_diagram())
+lab.figures.show(lab.figures.vae_diagram())
 
 # %% [markdown]
 # The picture names the two terms of the objective that this notebook derives. We go through it from right to left.
@@ -101,9 +86,9 @@ show(figures.vae_diagram())
 
 # %%
 test = digits.test
-x_test = binarize(test.images, torch.Generator().manual_seed(seed))
-show(
-    digit_grid(
+x_test = lab.binarize(test.images, torch.Generator().manual_seed(seed))
+lab.figures.show(
+    lab.figures.digit_grid(
         torch.cat([test.images[:10], x_test[:10]]),
         row_labels=("grey", "binary"),
         title="Binarisation keeps the digit and makes the edges noisy",
@@ -127,7 +112,7 @@ show(
 # %%
 # NBVAL_CHECK_OUTPUT
 torch.manual_seed(seed)
-model = GaussianVAE(latent_dim=2, hidden_dim=400)
+model = lab.GaussianVAE(latent_dim=2, hidden_dim=400)
 x = x_test[:5]
 posterior = model.posterior(x)
 z = posterior.sample((3,))
@@ -172,6 +157,7 @@ print("log p(x given z)      :", log_likelihood_of_x.shape, "- one number per sa
 # <code>log_var.exp()</code>.</details>
 # <details><summary>Hint 2</summary>Sum over the last axis, the latent one, and keep the batch axis.</details>
 
+
 # %%
 def kl_gaussian(mean, log_var):
     """Eq. 3.7. mean, log_var: (batch, latent). Returns (batch,) in nats."""
@@ -180,14 +166,14 @@ def kl_gaussian(mean, log_var):
     ### END SOLUTION
 
 
-kl_gaussian = check("kl_gaussian", kl_gaussian)
+kl_gaussian = lab.check("kl_gaussian", kl_gaussian)
 
 # %% [markdown]
 # Three routes to the same number: the closed form, `torch.distributions`, and the definition
 # $\mathbb{E}_q[\log q - \log p]$ by Monte Carlo, with its standard error.
 
 # %%
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     mean, log_var = torch.randn(2, 1, 8)
     q, p = Normal(mean, (log_var / 2).exp()), Normal(0.0, 1.0)
     z = q.sample((100_000,))
@@ -197,7 +183,7 @@ error = terms.std().item() / math.sqrt(len(terms))
 print(f"closed form {closed:.4f}   torch {library:.4f}")
 print(f"Monte Carlo {terms.mean():.4f} ± {error:.4f}")
 assert abs(closed - library) < 1e-4 and abs(closed - terms.mean()) < 5 * error
-assert torch.allclose(kl_gaussian(mean, log_var), kl_diagonal_gaussian(mean, log_var))
+assert torch.allclose(kl_gaussian(mean, log_var), lab.kl_diagonal_gaussian(mean, log_var))
 
 # %% [markdown]
 # ## 6 The expectation: sampling that lets the gradient through
@@ -217,6 +203,7 @@ assert torch.allclose(kl_gaussian(mean, log_var), kl_diagonal_gaussian(mean, log
 # <details><summary>Hint 1</summary>What is sigma, if log_var is the logarithm of its square?</details>
 # <details><summary>Hint 2</summary><code>(log_var / 2).exp()</code></details>
 
+
 # %%
 def reparameterise(mean, log_var, eps):
     """Eq. 3.9. All arguments and the result have shape (batch, latent)."""
@@ -225,7 +212,7 @@ def reparameterise(mean, log_var, eps):
     ### END SOLUTION
 
 
-reparameterise = check("reparameterise", reparameterise)
+reparameterise = lab.check("reparameterise", reparameterise)
 
 # %% [markdown]
 # **Exercise 3.3** (difficulty 2 of 3, 6 minutes). Write the estimate 3.8, from log-likelihoods of shape `(L, M)` and
@@ -235,6 +222,7 @@ reparameterise = check("reparameterise", reparameterise)
 # the batch.</details>
 # <details><summary>Hint 2</summary>The sample axis is the first one.</details>
 
+
 # %%
 def minibatch_elbo(log_likelihood, kl):
     """Eq. 3.8. Returns one number, the ELBO in nats per image."""
@@ -243,7 +231,7 @@ def minibatch_elbo(log_likelihood, kl):
     ### END SOLUTION
 
 
-minibatch_elbo = check("minibatch_elbo", minibatch_elbo)
+minibatch_elbo = lab.check("minibatch_elbo", minibatch_elbo)
 
 # %% [markdown]
 # `labutils.elbo` is these three pieces together. With your functions and the same noise it gives the same number:
@@ -252,11 +240,11 @@ minibatch_elbo = check("minibatch_elbo", minibatch_elbo)
 x = x_test[:100]
 with torch.no_grad():
     mean, log_var = model.encoder(x).chunk(2, dim=-1)
-    with seeded(seed):
+    with lab.seeded(seed):
         z = reparameterise(mean, log_var, torch.randn(100, 2))[None]  # one sample each
     mine = minibatch_elbo(model.likelihood(z).log_prob(x), kl_gaussian(mean, log_var))
-    with seeded(seed):
-        by_labutils = elbo(model, x).mean()
+    with lab.seeded(seed):
+        by_labutils = lab.elbo(model, x).mean()
 assert torch.isclose(mine, by_labutils), "the same ELBO by hand and by labutils"
 
 # %% [markdown]
@@ -265,24 +253,27 @@ assert torch.isclose(mine, by_labutils), "the same ELBO by hand and by labutils"
 # With two dimensions everything can be drawn and the integral 3.1 can be computed. The text maximises the ELBO, the
 # code minimises a loss: the sign changes here and nowhere else.
 
+
 # %%
 def loss(model, images, labels):
-    return -elbo(model, binarize(images)).mean()
+    return -lab.elbo(model, lab.binarize(images)).mean()
 
 
 def train(name, model, data=digits, loss=loss, epochs=None):
     epochs = epochs or {"mnist": 5, "bundled": 100}[data.source]
     settings = {"batch_size": 250, "learning_rate": 1.2e-2, "seed": seed}
-    return fit(model, loss, data, epochs=epochs, name=name, **settings)
+    return lab.fit(model, loss, data, epochs=epochs, name=name, **settings)
 
 
 # %%
 torch.manual_seed(seed)
-model = GaussianVAE(latent_dim=2, hidden_dim=400)
+model = lab.GaussianVAE(latent_dim=2, hidden_dim=400)
 history = train("vae2", model)
 axes = history.plot()
 axes.set(title="Two latent dimensions: the loss is minus the ELBO")
-show(axes.figure, alt="Training and validation loss of the two-dimensional VAE over the epochs.")
+lab.figures.show(
+    axes.figure, alt="Training and validation loss of the two-dimensional VAE over the epochs."
+)
 history
 
 # %% [markdown]
@@ -297,13 +288,13 @@ rows, columns = torch.meshgrid(axis_values.flip(0), axis_values, indexing="ij")
 grid = torch.stack([columns, rows], -1).view(-1, 2)
 figure, axes = plt.subplots(1, 2, figsize=(13, 6.3))
 with torch.no_grad():
-    figures.tiles(model.likelihood(grid).mean, 16, title="Decoded latent plane", axes=axes[0])
+    lab.figures.tiles(model.likelihood(grid).mean, 16, title="Decoded latent plane", axes=axes[0])
     means = model.posterior(x_test).mean
-figures.class_scatter(means, test.labels, title="Posterior means of test digits", axes=axes[1])
+lab.figures.class_scatter(means, test.labels, title="Posterior means of test digits", axes=axes[1])
 edge = axis_values.max().item()
 axes[1].add_patch(plt.Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False))
 axes[1].set(xlabel="$z_1$", ylabel="$z_2$", xlim=(-4, 4), ylim=(-4, 4))
-show(
+lab.figures.show(
     figure,
     alt="Left: digits decoded over the latent plane, changing smoothly from class to class. "
     "Right: test digits in the same plane, some classes apart and others overlapping.",
@@ -355,9 +346,9 @@ assert torch.allclose(log_joint(model, few, some), slowly, rtol=1e-4)
 x = x_test[:6]
 joint = log_joint(model, x, points)
 log_p = log_evidence(joint)
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     log_q = model.posterior(x).log_prob(points[:, None])
-    draws = torch.stack([elbo(model, x, 100) for _ in range(30)])
+    draws = torch.stack([lab.elbo(model, x, 100) for _ in range(30)])
 bound, error = draws.mean(0), draws.std(0) / math.sqrt(len(draws))
 gap = gap_to_posterior(log_q, joint)
 print("   ELBO            + KL(q, posterior) =   sum      log p(x)")
@@ -370,6 +361,7 @@ assert ((bound + gap - log_p).abs() < 5 * error + 1e-3).all(), "log p(x) = ELBO 
 # The last two columns agree within a few standard errors (the ±). The next picture shows where the gap comes from: the
 # true posterior, in grey, beside the Gaussian $q$, drawn as the ellipse that holds 95 % of it.
 
+
 # %%
 def draw_posterior(axes, density, q):
     """The quadrature posterior (400 x 400) around q, and the ellipse of q."""
@@ -377,7 +369,7 @@ def draw_posterior(axes, density, q):
     axes.imshow(density.T, origin="lower", extent=(-5, 5, -5, 5), interpolation="nearest")
     angle = torch.linspace(0, 2 * math.pi, 100)
     circle = torch.stack([angle.cos(), angle.sin()], -1)
-    axes.plot(*(center + 2.45 * sigma * circle).T, color=figures.RED)  # root of chi2(2) at 95 %
+    axes.plot(*(center + 2.45 * sigma * circle).T, color=lab.figures.RED)  # root of chi2(2) at 95 %
     half = 7 * sigma.max().item()
     x, y = center.tolist()
     axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
@@ -391,7 +383,7 @@ for axis, i in zip(axes, worst.tolist(), strict=True):
     with torch.no_grad():
         draw_posterior(axis, density, model.posterior(x[i]))
     axis.set_title(f"a {test.labels[i]}: KL = {gap[i]:.2f} nats")
-show(
+lab.figures.show(
     figure,
     alt="True posteriors of three digits in the latent plane, each with the ellipse of q, "
     "which misses a part or all of it.",
@@ -426,6 +418,7 @@ if digits.source == "mnist":
 #
 # Both are right on average. **Predict, then run.** Which scatters more, and by what factor?
 
+
 # %%
 def score(z, mean, sigma):
     """The gradient of log q in Eq. 3.10 with respect to the mean of a Gaussian q."""
@@ -436,7 +429,7 @@ image, count = x_test[:1], 5_000
 with torch.no_grad():
     mean, log_var = model.encoder(image).chunk(2, dim=-1)
 mean, sigma = mean.expand(count, -1).clone().requires_grad_(), (log_var / 2).exp()
-with seeded(seed):
+with lab.seeded(seed):
     z = mean + sigma * torch.randn(count, 2)
 g = model.likelihood(z).log_prob(image)
 (by_path,) = torch.autograd.grad(g.sum(), mean)
@@ -446,7 +439,7 @@ baseline = (g.sum() - g) / (count - 1)  # the mean of the other samples
 with_baseline = (g - baseline)[:, None] * direction
 spreads = [each.std(0).mean() for each in (by_path, by_score, with_baseline)]
 print("standard deviation: reparameterised {:.1f}, score function {:.1f}, with a baseline {:.1f}"
-      .format(*map(float, spreads)))
+      .format(*map(float, spreads)))  # fmt: skip
 for other in (by_score, with_baseline):
     difference = by_path - other
     assert (difference.mean(0).abs() < 5 * difference.std(0) / math.sqrt(count)).all()
@@ -461,7 +454,7 @@ for values, name in zip((by_score, with_baseline, by_path), names, strict=True):
 axes.set(xlabel="gradient with respect to $\\mu_1$ (nats per unit)", ylabel="samples")
 axes.set(title="Same mean, very different spread", yscale="log")
 axes.legend()
-show(
+lab.figures.show(
     figure,
     alt="Histograms of three gradient estimators around the same mean: the score function is "
     "widest, a baseline narrows it, the reparameterised one is narrowest.",
@@ -479,12 +472,12 @@ show(
 # %%
 size = min(100, len(x_test) // 10)
 spreads = []
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     batches = x_test[torch.randperm(len(x_test))].split(size)[: len(x_test) // size]
-    of_images = torch.stack([elbo(model, x, 10).mean() for x in batches]).std()
+    of_images = torch.stack([lab.elbo(model, x, 10).mean() for x in batches]).std()
     print(f"spread over batches of {size} images: {of_images:.3f} nats")
     for samples in (1, 10, 100):
-        draws = torch.stack([elbo(model, batches[0], samples).mean() for _ in range(20)])
+        draws = torch.stack([lab.elbo(model, batches[0], samples).mean() for _ in range(20)])
         spreads.append(draws.std())
         print(f"spread over samples, L = {samples:3}:       {spreads[-1]:.3f} nats")
 assert spreads[0] < of_images, "the choice of images matters more than L"
@@ -504,7 +497,7 @@ assert 4 < spreads[0] / spreads[2] < 25, "100 times the samples, about a tenth o
 # %%
 latent_dim = 20
 torch.manual_seed(seed)
-vae = start_at_mean(GaussianVAE(latent_dim, hidden_dim=400), digits.train.images)
+vae = lab.start_at_mean(lab.GaussianVAE(latent_dim, hidden_dim=400), digits.train.images)
 history = train("vae20", vae, epochs={"mnist": 10, "bundled": 200}[digits.source])
 print(history.table() if len(history) < 20 else history)
 
@@ -515,16 +508,17 @@ print(history.table() if len(history) < 20 else history)
 # fixed binarisation of the test set.
 
 # %%
-from labutils import elbo_and_gain
 
-ours, gain = elbo_and_gain(vae, x_test, num_samples=1000)
+ours, gain = lab.elbo_and_gain(vae, x_test, num_samples=1000)
 tight = ours.mean() + gain.mean()
-with torch.no_grad(), seeded(seed):
-    plane = elbo(model, x_test)
+with torch.no_grad(), lab.seeded(seed):
+    plane = lab.elbo(model, x_test)
 print(f"ELBO,  2 dimensions           : {plane.mean():8.2f} nats")
 print(f"ELBO, 20 dimensions           : {ours.mean():8.2f} nats")
-print(f"K = 1000 bound, 20 dimensions : {tight:8.2f} nats, with a gain of "
-      f"{gain.mean():.2f} ± {gain.std() / math.sqrt(len(gain)):.2f}")
+print(
+    f"K = 1000 bound, 20 dimensions : {tight:8.2f} nats, with a gain of "
+    f"{gain.mean():.2f} ± {gain.std() / math.sqrt(len(gain)):.2f}"
+)
 lowest = {"mnist": (-100, -95.5), "bundled": (-290, -280)}[digits.source]
 assert ours.mean() > lowest[0] and tight > lowest[1], "below the expected nats"
 assert ours.mean() > plane.mean(), "more dimensions help"
@@ -536,7 +530,7 @@ assert gain.std() < ours.std() / 3, "the gain varies less than the ELBO"
 
 # %%
 record = partial(
-    scoreboard, source=digits.source, split="test", binarisation=f"drawn once, seed {seed}"
+    lab.scoreboard, source=digits.source, split="test", binarisation=f"drawn once, seed {seed}"
 )
 record("Gaussian VAE", ours, kind="ELBO")
 record("Gaussian VAE", ours, kind="bound", num_samples=1000, gain=gain)
@@ -546,9 +540,9 @@ record("Gaussian VAE", ours, kind="bound", num_samples=1000, gain=gain)
 # $p(x)$ can be asked how probable they are: the next cell shuffles the pixels of the binary test digits.
 
 # %%
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     order = torch.rand(x_test.shape).argsort(-1)
-    shuffled = elbo(vae, x_test.gather(1, order)).mean()
+    shuffled = lab.elbo(vae, x_test.gather(1, order)).mean()
 print(f"ELBO of shuffled digits: {shuffled:.0f} nats")
 assert shuffled < ours.mean() - 100, "far less probable than digits"
 
@@ -579,7 +573,9 @@ axes.bar(range(1, latent_dim + 1), by_dimension.sort(descending=True).values)
 axes.set(xlabel="latent dimension, sorted", ylabel="rate (nats)")
 axes.set(xticks=range(1, latent_dim + 1))
 axes.set_title(f"{int(active.sum())} dimensions share {rate:.1f} nats")
-show(figure, alt="Bar chart of the rate of each latent dimension in nats, in falling order.")
+lab.figures.show(
+    figure, alt="Bar chart of the rate of each latent dimension in nats, in falling order."
+)
 
 # %% [markdown]
 # **Reconstructions.** Binary test digits, the decoder's mean for a sample of their code, and a draw from
@@ -587,11 +583,11 @@ show(figure, alt="Bar chart of the rate of each latent dimension in nats, in fal
 
 # %%
 x = x_test[:10]
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     likelihood = vae.likelihood(vae.posterior(x).sample())
     rows = torch.cat([x, likelihood.mean, likelihood.sample()])
-show(
-    digit_grid(rows, row_labels=("digit", "mean", "draw"), title="Reconstructions"),
+lab.figures.show(
+    lab.figures.digit_grid(rows, row_labels=("digit", "mean", "draw"), title="Reconstructions"),
     alt="Ten binary digits, the decoder's smooth mean for each, and a binary draw from it.",
 )
 
@@ -601,11 +597,11 @@ show(
 # noise in each pixel.
 
 # %%
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     likelihood = vae.likelihood(vae.prior.sample((20,)))
     rows = torch.cat([likelihood.mean, likelihood.sample()])
-show(
-    digit_grid(rows, row_labels=("means", "", "samples", ""), title="New digits"),
+lab.figures.show(
+    lab.figures.digit_grid(rows, row_labels=("means", "", "samples", ""), title="New digits"),
     alt="Twenty generated digits as decoder means, and below them binary samples from these.",
 )
 
@@ -619,8 +615,8 @@ with torch.no_grad():
     weight = torch.linspace(0, 1, 10)[:, None]
     lines = [torch.lerp(ends[i], ends[j], weight) for i, j in ((0, 1), (1, 2), (2, 0))]
     rows = vae.likelihood(torch.cat(lines)).mean
-show(
-    digit_grid(rows, title="From one digit to another"),
+lab.figures.show(
+    lab.figures.digit_grid(rows, title="From one digit to another"),
     alt="Three rows of ten digits, each row changing gradually from one test digit to another.",
 )
 
@@ -640,6 +636,7 @@ show(
 # <details><summary>Hint 1</summary>The logarithm of a sum of exponentials is <code>logsumexp</code>.</details>
 # <details><summary>Hint 2</summary>Dividing by K inside the logarithm is subtracting log K outside.</details>
 
+
 # %%
 def importance_weighted(log_weight):
     """Eq. 3.11. log_weight: (K, batch). Returns (batch,) in nats."""
@@ -648,16 +645,16 @@ def importance_weighted(log_weight):
     ### END SOLUTION
 
 
-importance_weighted = check("importance_weighted", importance_weighted)
+importance_weighted = lab.check("importance_weighted", importance_weighted)
 
 # %%
 x = x_test[:50]
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     q = model.posterior(x)
     z = q.sample((10,))
     log_weight = model.likelihood(z).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-with seeded(seed):
-    by_labutils = importance_bound(model, x, 10)
+with lab.seeded(seed):
+    by_labutils = lab.importance_bound(model, x, 10)
 assert torch.allclose(importance_weighted(log_weight), by_labutils, rtol=1e-4)
 print(f"weights whose exponential is zero: {(log_weight.exp() == 0).float().mean():.0%}")
 
@@ -670,8 +667,8 @@ K = (1, 10, 100, 1000)
 x = x_test[:: max(1, len(x_test) // 50)]
 exact = log_evidence(log_joint(model, x, points)).mean()
 curves = {
-    "2 dimensions": [log_likelihood(model, x, k).mean() for k in K],
-    "20 dimensions": [log_likelihood(vae, x, k).mean() for k in K],
+    "2 dimensions": [lab.log_likelihood(model, x, k).mean() for k in K],
+    "20 dimensions": [lab.log_likelihood(vae, x, k).mean() for k in K],
 }
 print("K          ", *(f"{k:>9,}" for k in K), "    exact")
 for name, curve in curves.items():
@@ -690,7 +687,7 @@ for axis, (name, curve) in zip(axes, curves.items(), strict=True):
 axes[0].axhline(exact.item(), color="black", linestyle="--", label="exact, by quadrature")
 axes[0].legend()
 figure.suptitle("More samples, a tighter bound", fontweight="bold")
-show(figure, alt="The bound rises with K, in two dimensions toward the exact value.")
+lab.figures.show(figure, alt="The bound rises with K, in two dimensions toward the exact value.")
 
 # %% [markdown]
 # The first samples gain most. The rest of the gap closes slowly, even in two dimensions: where $q$
@@ -713,6 +710,7 @@ show(figure, alt="The bound rises with K, in two dimensions toward the exact val
 # the density is the *continuous Bernoulli* of Loaiza-Ganem and Cunningham (2019); the next cell checks 3.12 by
 # quadrature.
 
+
 # %%
 def grey_integral(theta):
     """Eq. 3.12, for theta other than one half."""
@@ -729,7 +727,9 @@ axes.axhline(1, color="black", linestyle="--", label="a density")
 axes.set(xlabel="$\\theta$", ylabel="integral over a pixel", ylim=(0, 1.1))
 axes.set_title("Cross-entropy on grey pixels is no likelihood")
 axes.legend(loc="center", bbox_to_anchor=(0.5, 0.68))
-show(figure, alt="The integral is one half at theta = 0.5, falls toward both ends, is never one.")
+lab.figures.show(
+    figure, alt="The integral is one half at theta = 0.5, falls toward both ends, is never one."
+)
 
 # %% [markdown]
 # The honest choices are two. **Binarise**, and use Bernoulli pixels, as above. Or stay grey, with a **Gaussian** of
@@ -741,17 +741,18 @@ show(figure, alt="The integral is one half at theta = 0.5, falls toward both end
 # images. (We simplify: MNIST's grey values are 256 discrete levels, and most pixels are exactly 0, where a density
 # could grow without limit; one variance for all pixels prevents that.)
 
+
 # %%
 def grey_loss(model, images, labels):
-    return -elbo(model, images).mean()
+    return -lab.elbo(model, images).mean()
 
 
 torch.manual_seed(seed)
-grey_vae = GaussianVAE(latent_dim, hidden_dim=400, likelihood="gaussian")
+grey_vae = lab.GaussianVAE(latent_dim, hidden_dim=400, likelihood="gaussian")
 epochs = {"mnist": 2, "bundled": 160}[digits.source]
 train("grey20", grey_vae, loss=grey_loss, epochs=epochs)
-with torch.no_grad(), seeded(seed):
-    density = elbo(grey_vae, test.images).mean()
+with torch.no_grad(), lab.seeded(seed):
+    density = lab.elbo(grey_vae, test.images).mean()
     x = digits.train.images[:10_000]
     rebuilt = grey_vae.likelihood(grey_vae.posterior(x).sample()).mean
 s, rms = (grey_vae.log_var / 2).exp().item(), (rebuilt - x).square().mean().sqrt().item()
@@ -781,7 +782,7 @@ assert density > 0, "a log-density, unlike a log-probability, can be positive"
 
 # %%
 with torch.no_grad():
-    x_train = binarize(digits.train.images, torch.Generator().manual_seed(seed))
+    x_train = lab.binarize(digits.train.images, torch.Generator().manual_seed(seed))
     codes = model.posterior(x_train).mean
     centers = model.posterior(x_test[:10]).mean
     nearest = torch.cdist(centers, codes).topk(50, largest=False).indices
@@ -790,15 +791,19 @@ with torch.no_grad():
     sharper = vae.likelihood(vae.posterior(x_test[:10]).mean).mean
 rows = torch.cat([test.images[:10], decoded, averages, sharper])
 names = ("digit", "decoded, 2-d", "average of 50", "decoded, 20-d")
-show(
-    digit_grid(rows, row_labels=names, title="Blur averages what the code does not tell apart"),
+lab.figures.show(
+    lab.figures.digit_grid(
+        rows, row_labels=names, title="Blur averages what the code does not tell apart"
+    ),
     alt="Ten digits; their two-dimensional reconstructions; averages of the training digits with "
     "the nearest codes, which look the same; and sharper 20-dimensional reconstructions.",
 )
 pictures = torch.stack([decoded.flatten(), averages.flatten(), test.images[:10].flatten()])
 likeness = torch.corrcoef(pictures)[0]
-print(f"correlation of the decoded means with the averages {likeness[1]:.3f}, "
-      f"with the digits themselves {likeness[2]:.3f}")
+print(
+    f"correlation of the decoded means with the averages {likeness[1]:.3f}, "
+    f"with the digits themselves {likeness[2]:.3f}"
+)
 assert likeness[1] > 0.9 and likeness[1] > likeness[2]
 unsure = [(p * (1 - p)).mean() for p in (decoded, sharper)]
 assert unsure[1] < unsure[0], "with 20 dimensions the means are sharper"
@@ -827,13 +832,13 @@ small = replace(digits, train=digits.train[:10_000], validation=digits.validatio
 def beta_model(beta):
     def loss(model, images, labels):
         """Minus Eq. 3.14, one sample of z for each image."""
-        x = binarize(images)
+        x = lab.binarize(images)
         posterior = model.posterior(x)
         distortion = -model.likelihood(posterior.rsample()).log_prob(x)
         return (distortion + beta * kl_divergence(posterior, model.prior)).mean()
 
     torch.manual_seed(seed)
-    model = GaussianVAE(latent_dim, hidden_dim=200)
+    model = lab.GaussianVAE(latent_dim, hidden_dim=200)
     epochs = {"mnist": 5, "bundled": 40}[digits.source]
     train("beta", model, data=small, loss=loss, epochs=epochs)
     return model
@@ -843,17 +848,19 @@ def beta_model(beta):
 table, rows, results = ["beta       rate   distortion       ELBO   active"], [], {}
 for beta in (0.1, 1, 30):
     one = beta_model(beta)
-    with torch.no_grad(), seeded(seed):
+    with torch.no_grad(), lab.seeded(seed):
         q = one.posterior(x_test)
-        rate, value = kl_divergence(q, one.prior).mean(), elbo(one, x_test).mean()
+        rate, value = kl_divergence(q, one.prior).mean(), lab.elbo(one, x_test).mean()
         rows.append(one.likelihood(one.prior.sample((10,))).mean)
     used = int((q.mean.var(0) > 0.01).sum())
     results[beta] = (rate.item(), value.item(), used)
     table.append(f"{beta:4} {rate:10.2f} {-value - rate:12.2f} {value:10.2f} {used:8}")
 print("\n".join(table))
 names = ("beta 0.1", "beta 1", "beta 30")
-show(
-    digit_grid(torch.cat(rows), row_labels=names, title="Means of samples from the prior"),
+lab.figures.show(
+    lab.figures.digit_grid(
+        torch.cat(rows), row_labels=names, title="Means of samples from the prior"
+    ),
     alt="Samples for three values of beta: fragments for 0.1, rough digits for 1, and ten times "
     "the same grey blob for 30.",
 )

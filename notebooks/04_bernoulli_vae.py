@@ -29,6 +29,8 @@
 # **Time needed:** about 2 hours, with four exercises. The cells run in about 80 seconds on two cores.
 
 # %%
+import labutils as lab
+
 import math
 from dataclasses import replace
 from functools import partial
@@ -38,26 +40,9 @@ from matplotlib import pyplot as plt
 from torch.distributions import Bernoulli, Independent, kl_divergence
 from torch.nn import functional as F
 
-from labutils import (
-    BernoulliVAE,
-    GaussianVAE,
-    binarize,
-    check,
-    elbo,
-    figures,
-    fit,
-    kl_bernoulli,
-    load,
-    scoreboard,
-    seeded,
-    start_at_mean,
-)
-from labutils.figures import digit_grid, show, use_style
-from labutils.objectives import all_codes, exact_elbo, exact_log_likelihood
-
-use_style()
+lab.figures.use_style()
 seed = 0
-digits = load()
+digits = lab.load()
 print("torch ", torch.__version__)
 print("device", torch.accelerator.current_accelerator(check_available=True) or "cpu")
 print("data  ", digits)
@@ -84,9 +69,9 @@ print("seed  ", seed)
 # %%
 # NBVAL_CHECK_OUTPUT
 test = digits.test
-x_test = binarize(test.images, torch.Generator().manual_seed(seed))
+x_test = lab.binarize(test.images, torch.Generator().manual_seed(seed))
 torch.manual_seed(seed)
-model = BernoulliVAE(latent_dim=8, hidden_dim=200)
+model = lab.BernoulliVAE(latent_dim=8, hidden_dim=200)
 x = x_test[:5]
 posterior = model.posterior(x)
 z = posterior.sample((3,))
@@ -113,6 +98,7 @@ print("log p(x given z)      :", model.likelihood(z).log_prob(x).shape)
 # <details><summary>Hint 2</summary>Per bit: p (logsigmoid(l) + log 2) + (1 - p) (logsigmoid(-l) + log 2). Then sum
 # over the last axis.</details>
 
+
 # %%
 def kl_bits(logits):
     """Eq. 4.3 with a prior of fair coins. logits: (batch, latent). Returns (batch,) in nats."""
@@ -123,7 +109,7 @@ def kl_bits(logits):
     ### END SOLUTION
 
 
-kl_bits = check("kl_bits", kl_bits)
+kl_bits = lab.check("kl_bits", kl_bits)
 
 # %% [markdown]
 # The definition, summed over all 256 codes, gives the same number. A certain bit costs $\log 2 = 0.693$ nats, an
@@ -131,14 +117,14 @@ kl_bits = check("kl_bits", kl_bits)
 
 # %%
 # NBVAL_CHECK_OUTPUT
-codes = all_codes(8)
+codes = lab.objectives.all_codes(8)
 with torch.no_grad():
     log_q = posterior.log_prob(codes[:, None])
     counted = (log_q.exp() * (log_q - model.prior.log_prob(codes)[:, None])).sum(0)
     assert torch.allclose(kl_bits(posterior.base_dist.logits), counted, atol=1e-5)
 print("codes :", tuple(codes.shape), "- the first is", codes[0].int().tolist())
 for logit in (0.0, 2.0, 20.0, 200.0):
-    print(f"logit {logit:5}: KL = {kl_bernoulli(torch.tensor([logit])):.4f} nats")
+    print(f"logit {logit:5}: KL = {lab.kl_bernoulli(torch.tensor([logit])):.4f} nats")
 
 # %% [markdown]
 # The ELBO is that of notebook 03 (3.5), and the code minimises its negative, with $L$ samples:
@@ -151,7 +137,7 @@ for logit in (0.0, 2.0, 20.0, 200.0):
 # "problematic, unfortunately".
 
 # %%
-show(figures.bits_diagram())
+lab.figures.show(lab.figures.bits_diagram())
 
 # %% [markdown]
 # ## 3 The truth, by counting
@@ -168,13 +154,14 @@ show(figures.bits_diagram())
 # Here is the first model, trained with it. `fit` validates with hard bits, drawn from $q$, whatever the model is trained
 # on. The decoder starts at the mean training image; section 9 shows what happens if it does not.
 
+
 # %%
 def loss_of(objective):
     """Eq. 4.4: minus the objective in training; in validation minus the ELBO with hard bits."""
 
     def loss(model, images, labels):
-        x = binarize(images)
-        return -(objective if model.training else elbo)(model, x).mean()
+        x = lab.binarize(images)
+        return -(objective if model.training else lab.elbo)(model, x).mean()
 
     return loss
 
@@ -182,25 +169,25 @@ def loss_of(objective):
 def new(kind, latent_dim, hidden_dim):
     """A network whose decoder starts at the mean training image."""
     torch.manual_seed(seed)
-    return start_at_mean(kind(latent_dim, hidden_dim), digits.train.images)
+    return lab.start_at_mean(kind(latent_dim, hidden_dim), digits.train.images)
 
 
 def train(model, objective, epochs, rate, data=digits, batch_size=256, name="bits"):
     settings = {"batch_size": batch_size, "learning_rate": rate, "seed": seed}
-    return fit(model, loss_of(objective), data, epochs=epochs, name=name, **settings)
+    return lab.fit(model, loss_of(objective), data, epochs=epochs, name=name, **settings)
 
 
 # %%
 few_epochs = {"mnist": 3, "bundled": 40}[digits.source]
-model = new(BernoulliVAE, 8, 100)
-history = train(model, exact_elbo, few_epochs, rate=8e-3)
+model = new(lab.BernoulliVAE, 8, 100)
+history = train(model, lab.objectives.exact_elbo, few_epochs, rate=8e-3)
 histories = {"exact gradient": history}
 history
 
 # %%
-with torch.no_grad(), seeded(seed):
-    bound_of_8, sampled = exact_elbo(model, x_test), elbo(model, x_test)
-    exact8 = exact_log_likelihood(model, x_test)
+with torch.no_grad(), lab.seeded(seed):
+    bound_of_8, sampled = lab.objectives.exact_elbo(model, x_test), lab.elbo(model, x_test)
+    exact8 = lab.objectives.exact_log_likelihood(model, x_test)
 print(f"ELBO with 1 sample {sampled.mean():.2f}, exact {bound_of_8.mean():.2f} nats")
 print(f"log p(x), exact    {exact8.mean():.2f} nats, on all {len(x_test):,} test digits")
 difference = sampled - bound_of_8
@@ -218,10 +205,11 @@ assert (bound_of_8 <= exact8 + 1e-3).all(), "the ELBO lies below log p(x), for e
 #
 # For eight bits this, too, is a sum over 256 codes.
 
+
 # %%
 def rate_and_information(model, x):
     """Eq. 4.7: R and I in nats, for the images x. Exact, by enumeration."""
-    codes = all_codes(model.prior.event_shape[0])
+    codes = lab.objectives.all_codes(model.prior.event_shape[0])
     log_prior = model.prior.log_prob(codes)
     with torch.no_grad():
         log_q = model.posterior(x).log_prob(codes[:, None])
@@ -250,6 +238,7 @@ assert 0 < information < rate < 8 * math.log(2)
 #
 # **Predict, then run.** What is the mean slope over a thousand steps? And the slope of their mean?
 
+
 # %%
 def slope(g, logit):
     """Eq. 4.8, for one bit with values g[0] and g[1]."""
@@ -258,7 +247,7 @@ def slope(g, logit):
 
 g = torch.tensor([-92.0, -90.0])  # log p(x given z) for z = 0 and z = 1
 grid = torch.linspace(-5, 5, 1001)
-with seeded(seed):
+with lab.seeded(seed):
     u = torch.rand(1000, 1)
 steps = g[(u < grid.sigmoid()).long()]  # one row for each u: a function of the logit
 average = steps.mean(0)
@@ -273,14 +262,16 @@ assert flat > 0.99 and abs(slope_of_average - exact) < 0.1
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
-for row, colour in zip(steps[:3], (figures.BLUE, figures.ORANGE, figures.GREEN), strict=True):
+for row, colour in zip(
+    steps[:3], (lab.figures.BLUE, lab.figures.ORANGE, lab.figures.GREEN), strict=True
+):
     axes[0].plot(grid, row, color=colour)
 axes[0].set(title="Three draws of u: slope 0", xlabel="logit ℓ", ylabel="g(z) (nats)")
 axes[1].plot(grid, average, label="mean of 1,000 steps")
 axes[1].plot(grid, g[0] + (g[1] - g[0]) * grid.sigmoid(), "--", label="E[g(z)]")
 axes[1].set(title="Their mean: a slope everywhere", xlabel="logit ℓ")
 axes[1].legend()
-show(
+lab.figures.show(
     figure,
     alt="Left: three functions of the logit that jump from -92 to -90, each at another place, and "
     "are flat elsewhere. Right: the mean of a thousand such steps is a smooth sigmoid.",
@@ -311,6 +302,7 @@ show(
 # <details><summary>Hint 2</summary><code>(g - baseline)[..., None]</code> multiplies each code's score; then the mean
 # over the first axis.</details>
 
+
 # %%
 def leave_one_out_gradient(g, z, logits):
     """Eq. 4.10. g: (L, batch), z: (L, batch, latent), logits: (batch, latent), as is the result."""
@@ -320,7 +312,7 @@ def leave_one_out_gradient(g, z, logits):
     ### END SOLUTION
 
 
-leave_one_out_gradient = check("leave_one_out_gradient", leave_one_out_gradient)
+leave_one_out_gradient = lab.check("leave_one_out_gradient", leave_one_out_gradient)
 
 # %% [markdown]
 # **DisARM** (Dong et al., 2020; after ARM by Yin and Zhou, 2019). Two codes share their noise, one mirrored:
@@ -347,6 +339,7 @@ leave_one_out_gradient = check("leave_one_out_gradient", leave_one_out_gradient)
 # <details><summary>Hint 1</summary>The logit of u, <code>u.logit()</code>, is log u - log(1 - u).</details>
 # <details><summary>Hint 2</summary>The temperature divides the sum of both logits, inside the sigmoid.</details>
 
+
 # %%
 def relaxed_bits(logits, u, temperature):
     """Eq. 4.13. logits, u and the result: (batch, latent)."""
@@ -355,7 +348,7 @@ def relaxed_bits(logits, u, temperature):
     ### END SOLUTION
 
 
-relaxed_bits = check("relaxed_bits", relaxed_bits)
+relaxed_bits = lab.check("relaxed_bits", relaxed_bits)
 
 # %% [markdown]
 # A relaxed bit lies above one half exactly when $u > \operatorname{sigmoid}(-\ell)$, which has probability
@@ -363,7 +356,7 @@ relaxed_bits = check("relaxed_bits", relaxed_bits)
 # pushes the values to 0 and 1; a high one lets them float between, where the model has no codes.
 
 # %%
-with seeded(seed):
+with lab.seeded(seed):
     u = torch.rand(20_000, 1)
 figure, axes = plt.subplots(1, 3, figsize=(11.5, 3.3), sharey=True)
 for axis, temperature in zip(axes, (0.1, 0.5, 2.0), strict=True):
@@ -373,7 +366,7 @@ for axis, temperature in zip(axes, (0.1, 0.5, 2.0), strict=True):
     share = (z > 0.5).float().mean()
     assert abs(share - torch.tensor(1.0).sigmoid()) < 5 * 0.5 / math.sqrt(len(z)), "rounds to q"
 axes[0].set(ylabel="density", yscale="log")
-show(
+lab.figures.show(
     figure,
     alt="Histograms of relaxed bits with logit 1. At temperature 0.1 nearly all lie at 0 or 1, at "
     "0.5 they pile up at both ends, at 2 they form one hump in between.",
@@ -388,6 +381,7 @@ show(
 # <details><summary>Hint 2</summary>The log-likelihood of 0/1 pixels is the sum over pixels of
 # <code>x * logits - F.softplus(logits)</code>; take its mean over the samples and subtract the KL.</details>
 
+
 # %%
 def hard_elbo(relaxed, kl, x, W, b):
     """relaxed: (L, batch, latent), kl: (batch,), x: (batch, pixels). Returns (batch,) in nats."""
@@ -397,7 +391,7 @@ def hard_elbo(relaxed, kl, x, W, b):
     ### END SOLUTION
 
 
-hard_elbo = check("hard_elbo", hard_elbo)
+hard_elbo = lab.check("hard_elbo", hard_elbo)
 
 # %% [markdown]
 # ## 6 Each estimator against the truth
@@ -432,9 +426,9 @@ def measure(estimator, model, x, draws=1000):
 
     Returns the bias, the standard error of the bias, the spread (the root of the variance), z.
     """
-    exact = gradients(exact_elbo, model, x, 1)[0]
+    exact = gradients(lab.objectives.exact_elbo, model, x, 1)[0]
     undecided = model.posterior(x).variance > 0.05  # rarer events than that are not seen often
-    with seeded(seed):
+    with lab.seeded(seed):
         drawn = gradients(estimator, model, x, draws)
     difference, error = drawn.mean(0) - exact, drawn.std(0) / math.sqrt(draws)
     floor, spread = error.norm(), drawn.std(0).norm()
@@ -449,24 +443,23 @@ def measure(estimator, model, x, draws=1000):
 # biased ones is closer?
 
 # %%
-from labutils.estimators import (
-    disarm,
-    gumbel_softmax,
-    leave_one_out,
-    score_function,
-    straight_through,
-)
 
 small = replace(digits, train=digits.train[:10_000], validation=digits.validation[:1_000])
-early = new(BernoulliVAE, 8, 100)
-train(early, exact_elbo, {"mnist": 1, "bundled": 6}[digits.source], rate=2e-3, data=small)
+early = new(lab.BernoulliVAE, 8, 100)
+train(
+    early,
+    lab.objectives.exact_elbo,
+    {"mnist": 1, "bundled": 6}[digits.source],
+    rate=2e-3,
+    data=small,
+)
 stages = {"early": early, "late": model}
 estimators = {
-    "score function": score_function,
-    "leave-one-out": leave_one_out,
-    "DisARM": disarm,
-    "straight-through": straight_through,
-    "Gumbel-Softmax": gumbel_softmax,
+    "score function": lab.estimators.score_function,
+    "leave-one-out": lab.estimators.leave_one_out,
+    "DisARM": lab.estimators.disarm,
+    "straight-through": lab.estimators.straight_through,
+    "Gumbel-Softmax": lab.estimators.gumbel_softmax,
 }
 some = x_test[:: len(x_test) // 8][:8]
 measured = {
@@ -522,7 +515,7 @@ assert measured["DisARM", "late"][2] < 1.5 * min(of_biased[1]), "late, DisARM do
 # that test: with enough draws their bias shows.
 
 # %%
-colours = dict(zip(estimators, ("black", figures.ORANGE, figures.BLUE, figures.RED, figures.GREEN),
+colours = dict(zip(estimators, ("black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN),
                    strict=True))  # fmt: skip
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
 for axis, stage in zip(axes, stages, strict=True):
@@ -540,7 +533,7 @@ axes[0].plot([], [], "^", color="0.4", label="bias")
 axes[0].plot([], [], "<", color="0.4", label="no bias found: at most about this")
 figure.legend(loc="outside lower center", ncols=3)
 figure.suptitle("Three without bias, two with less spread at first", fontweight="bold")
-show(
+lab.figures.show(
     figure,
     alt="Spread and bias of five estimators on a logarithmic axis, early and late in training. The "
     "score function has the largest spread, then leave-one-out, then DisARM, all without bias. "
@@ -559,22 +552,25 @@ show(
 # %%
 temperatures = (0.1, 0.25, 0.5, 1.0, 2.0)
 sweep = {
-    stage: torch.tensor([
-        measure(partial(gumbel_softmax, temperature=t), one, some, 500)[:3] for t in temperatures
-    ])
+    stage: torch.tensor(
+        [
+            measure(partial(lab.estimators.gumbel_softmax, temperature=t), one, some, 500)[:3]
+            for t in temperatures
+        ]
+    )
     for stage, one in stages.items()
 }
 figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
 for axis, stage in zip(axes, stages, strict=True):
     bias, floor, spread = sweep[stage].T
-    axis.loglog(temperatures, spread, "o-", color=figures.BLUE, label="spread")
-    axis.loglog(temperatures, bias.maximum(floor), "^-", color=figures.RED, label="bias")
+    axis.loglog(temperatures, spread, "o-", color=lab.figures.BLUE, label="spread")
+    axis.loglog(temperatures, bias.maximum(floor), "^-", color=lab.figures.RED, label="bias")
     axis.loglog(temperatures, floor, ":", color="0.4", label="smallest bias seen here")
     axis.set(title=f"{stage.capitalize()} in training", xlabel="temperature τ")
 axes[0].set(ylabel="relative to the exact gradient")
 axes[1].legend(loc="lower left")
 figure.suptitle("A low temperature: less bias, more spread", fontweight="bold")
-show(
+lab.figures.show(
     figure,
     alt="Bias and spread of Gumbel-Softmax against the temperature, early and late. The spread "
     "falls as the temperature rises, the bias grows.",
@@ -594,7 +590,7 @@ for numbers in sweep.values():
 models = {"exact gradient": model}
 for name, estimator in estimators.items():
     if name != "leave-one-out":  # it comes close to DisARM
-        models[name] = new(BernoulliVAE, 8, 100)
+        models[name] = new(lab.BernoulliVAE, 8, 100)
         histories[name] = train(models[name], estimator, few_epochs, rate=8e-3)
 
 # %%
@@ -603,7 +599,10 @@ results, carried = {}, {}
 for name, one in models.items():
     with torch.no_grad():
         _, carried[name] = rate_and_information(one, x_test)
-        results[name] = [exact_elbo(one, x_test).mean(), exact_log_likelihood(one, x_test).mean()]
+        results[name] = [
+            lab.objectives.exact_elbo(one, x_test).mean(),
+            lab.objectives.exact_log_likelihood(one, x_test).mean(),
+        ]
     seconds = sum(histories[name].seconds)
     bound, log_p = results[name]
     print(f"{name:17} {bound:8.2f} {log_p:11.2f} {carried[name]:13.2f} {seconds:9.0f}")
@@ -617,7 +616,7 @@ assert abs(results["straight-through"][1] - results["DisARM"][1]) < 3, "in log p
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 4.2))
-colours["exact gradient"] = figures.GREY
+colours["exact gradient"] = lab.figures.GREY
 epochs = range(1, few_epochs + 1)
 for name, history in histories.items():
     axes.plot(epochs, [-v for v in history.validation], "o-", color=colours[name], label=name,
@@ -625,7 +624,7 @@ for name, history in histories.items():
 axes.set(xlabel="epoch", ylabel="ELBO (nats per digit)", title="Bias costs nats, noise more")
 axes.xaxis.get_major_locator().set_params(integer=True)
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-show(
+lab.figures.show(
     figure,
     alt="ELBO with hard bits against the epoch for five ways to train. The exact gradient is on "
     "top, the score function lowest.",
@@ -647,8 +646,10 @@ hard, exact = results["Gumbel-Softmax"]
 print(f"ELBO with hard bits {hard:8.2f}\nlog p(x), exact     {exact:8.2f}")
 relaxed = {}
 for temperature in (0.1, 0.5, 1.0, 2.0):
-    with torch.no_grad(), seeded(seed):
-        relaxed[temperature] = gumbel_softmax(one, x_test, temperature=temperature).mean()
+    with torch.no_grad(), lab.seeded(seed):
+        relaxed[temperature] = lab.estimators.gumbel_softmax(
+            one, x_test, temperature=temperature
+        ).mean()
     print(f"relaxed, τ = {temperature:3}    {relaxed[temperature]:8.2f}")
 assert relaxed[0.5] > hard, "the relaxed value flatters the model"
 assert max(relaxed.values()) > exact, "and can lie above log p(x): it is no bound"
@@ -667,12 +668,12 @@ assert max(relaxed.values()) > exact, "and can lie above log p(x): it is no boun
 # %%
 linear_epochs = {"mnist": 3, "bundled": 25}[digits.source]
 contenders = {
-    "Gumbel-Softmax": partial(gumbel_softmax, num_samples=1),
-    "DisARM": disarm,
+    "Gumbel-Softmax": partial(lab.estimators.gumbel_softmax, num_samples=1),
+    "DisARM": lab.estimators.disarm,
 }
 linear, linear_histories = {}, {}
 for name, estimator in contenders.items():
-    linear[name] = new(BernoulliVAE, 200, None)
+    linear[name] = new(lab.BernoulliVAE, 200, None)
     linear_histories[name] = train(linear[name], estimator, linear_epochs, rate=1e-2)
 
 # %%
@@ -682,12 +683,12 @@ for name, history in linear_histories.items():
     line = {"color": colours[name], "markersize": 5}
     axes.plot(epochs, [-v for v in history.validation], "o-", label=f"{name}: hard bits", **line)
 history = linear_histories["Gumbel-Softmax"]
-axes.plot(epochs, [-v for v in history.train], "o:", color=figures.GREEN, markersize=5,
+axes.plot(epochs, [-v for v in history.train], "o:", color=lab.figures.GREEN, markersize=5,
           label="Gumbel-Softmax: its own\nrelaxed objective (training)")  # fmt: skip
 axes.set(xlabel="epoch", ylabel="nats per digit", title="200 bits: a relaxed objective flatters")
 axes.xaxis.get_major_locator().set_params(integer=True)
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-show(
+lab.figures.show(
     figure,
     alt="Validation ELBO with hard bits of two linear models with 200 bits, and the relaxed "
     "objective of Gumbel-Softmax, which ends far above its ELBO.",
@@ -700,7 +701,7 @@ show(
 
 # %%
 epochs = {"mnist": 5, "bundled": 100}[digits.source]
-deep = new(BernoulliVAE, 200, 400)
+deep = new(lab.BernoulliVAE, 200, 400)
 history = train(deep, contenders["Gumbel-Softmax"], epochs, rate=1e-2)
 print(history.table() if len(history) < 20 else history)
 
@@ -709,12 +710,12 @@ print(history.table() if len(history) < 20 else history)
 # 40 for the linear models); ± is the standard error of that gain.
 
 # %%
-from labutils import elbo_and_gain
 
 trained = {"hidden layers, Gumbel-Softmax": deep}
 trained |= {f"linear, {name}": one for name, one in linear.items()}
 scores = {
-    name: elbo_and_gain(one, x_test, 100 if one is deep else 40) for name, one in trained.items()
+    name: lab.elbo_and_gain(one, x_test, 100 if one is deep else 40)
+    for name, one in trained.items()
 }
 print("200 bits, test                    ELBO   K = 1000 bound")
 for name, (bound, gain) in scores.items():
@@ -764,29 +765,29 @@ def watch(model, objective, epochs, rate):
         return loss_of(objective)(model, images, labels)
 
     settings = {"batch_size": 128, "learning_rate": rate, "seed": seed}
-    history = fit(model, loss, small, epochs=epochs, **settings)
+    history = lab.fit(model, loss, small, epochs=epochs, **settings)
     return torch.tensor(notes), history.validation
 
 
 # %%
 torch.manual_seed(seed)
-runs = {"default start": BernoulliVAE(8, None)}
-runs["at the mean image"] = new(BernoulliVAE, 8, None)
+runs = {"default start": lab.BernoulliVAE(8, None)}
+runs["at the mean image"] = new(lab.BernoulliVAE, 8, None)
 epochs = {"mnist": 3, "bundled": 20}[digits.source]
 figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
 collapse = {}
 for axis, (name, one) in zip(axes, runs.items(), strict=True):
-    notes, losses = watch(one, exact_elbo, epochs, rate=8e-3)
+    notes, losses = watch(one, lab.objectives.exact_elbo, epochs, rate=8e-3)
     assert losses[-1] < losses[0], "the loss falls, with a collapse or without"
     with torch.no_grad():
-        collapse[name] = exact_elbo(one, x_test).mean().item(), *notes[-1].tolist()
-    axis.plot(notes[:, 0], color=figures.BLUE, label="rate")
-    axis.plot(notes[:, 1], "--", color=figures.RED, label="information")
+        collapse[name] = lab.objectives.exact_elbo(one, x_test).mean().item(), *notes[-1].tolist()
+    axis.plot(notes[:, 0], color=lab.figures.BLUE, label="rate")
+    axis.plot(notes[:, 1], "--", color=lab.figures.RED, label="information")
     axis.axhline(8 * math.log(2), color="0.7", linewidth=1)
     axis.set(title=f"{name}: ELBO {collapse[name][0]:.0f}", xlabel="step")
 axes[0].set(ylabel="nats per digit")
 axes[0].legend(loc="center right")
-show(
+lab.figures.show(
     figure,
     alt="Rate and information against the training step. Left, the default start: the rate "
     "jumps to its maximum of 5.5 nats and the information stays near zero. Right, it starts at the "
@@ -826,8 +827,8 @@ assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
 with torch.no_grad():
     codebook = model.likelihood(codes).mean
     log_q = model.posterior(x_test).log_prob(codes[:, None])
-show(
-    figures.tiles(codebook, 16, title="All 256 codes, decoded"),
+lab.figures.show(
+    lab.figures.tiles(codebook, 16, title="All 256 codes, decoded"),
     alt="A 16 by 16 table of decoded digits, one for each code of 8 bits. Most are readable "
     "digits; codes two columns apart are often the same digit in another style.",
 )
@@ -843,8 +844,8 @@ with torch.no_grad():
     flipped = (code[:, None] - torch.eye(8)).abs()
     rows = torch.cat([torch.cat([x[None], model.likelihood(torch.cat([c[None], f])).mean])
                       for x, c, f in zip(chosen, code, flipped, strict=True)])  # fmt: skip
-show(
-    digit_grid(rows, captions=["digit", "code"] + [f"bit {j}" for j in range(1, 9)] + [""] * 30,
+lab.figures.show(
+    lab.figures.digit_grid(rows, captions=["digit", "code"] + [f"bit {j}" for j in range(1, 9)] + [""] * 30,
                title="One flip can change the style or the digit"),
     alt="Four rows: a binary digit, its decoded code, and eight decoded codes that differ from it "
     "in one bit. Some flips change the style, others the class.",
@@ -870,7 +871,7 @@ axes[1].axhline(1 / 256, color="black", linestyle="--", label="all codes alike")
 axes[1].set(xlabel="code, sorted", ylabel="average posterior q(z)")
 axes[1].set(title=f"Used like {effective:.0f} equal codes")
 axes[1].legend()
-show(
+lab.figures.show(
     figure,
     alt="Left: the difference of decoded images grows with the number of bits in which codes "
     "differ. Right: the 256 codes sorted by use, some used several times as often as others.",
@@ -887,14 +888,18 @@ with torch.no_grad():
     q = deep.posterior(x_test).base_dist
     by_bit = kl_divergence(q, Bernoulli(logits=torch.zeros(200)).expand(q.batch_shape)).mean(0)
 active = q.mean.var(0) > 0.01
-print(f"{int(active.sum())} of 200 bits are active; together they cost {by_bit.sum():.1f} nats, "
-      f"{by_bit[active].sum() / by_bit.sum():.0%} of it in active ones")
+print(
+    f"{int(active.sum())} of 200 bits are active; together they cost {by_bit.sum():.1f} nats, "
+    f"{by_bit[active].sum() / by_bit.sum():.0%} of it in active ones"
+)
 assert active.sum() > 20, "no collapse: many bits tell images apart"
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     likelihood = deep.likelihood(deep.prior.sample((10,)))
     rows = torch.cat([likelihood.mean, likelihood.sample()])
-show(
-    digit_grid(rows, row_labels=("means", "samples"), title="New digits from 200 fair coins"),
+lab.figures.show(
+    lab.figures.digit_grid(
+        rows, row_labels=("means", "samples"), title="New digits from 200 fair coins"
+    ),
     alt="Ten decoder means for codes drawn from the prior, some of them digits and some not, and a "
     "binary sample from each.",
 )
@@ -904,9 +909,8 @@ show(
 # 256 codes above shows the same: the first four buttons choose the row, the last four the column.)
 
 # %%
-from labutils.widgets import bits
 
-bits(model, code[0])
+lab.widgets.bits(model, code[0])
 
 # %% [markdown]
 # ## 11 Bits or real numbers, at the same rate
@@ -917,6 +921,7 @@ bits(model, code[0])
 #
 # **Predict, then run.** 8 bits, 2 real numbers, 4 real numbers, all at about 5 nats: which has the best ELBO?
 
+
 # %%
 def gaussian(latent_dim, beta):
     def weighted(model, x):
@@ -924,7 +929,7 @@ def gaussian(latent_dim, beta):
         kl = kl_divergence(q, model.prior)
         return model.likelihood(q.rsample()).log_prob(x) - beta * kl
 
-    one = new(GaussianVAE, latent_dim, 100)
+    one = new(lab.GaussianVAE, latent_dim, 100)
     train(one, weighted, few_epochs, rate=8e-3)
     return one
 
@@ -935,15 +940,19 @@ real = {"2 real numbers": gaussian(2, two), "4 real numbers": gaussian(4, four)}
 # %%
 rates, values = {"8 bits": rate}, {"8 bits": bound_of_8}
 print("                    rate   distortion       ELBO     log p(x)")
-print(f"8 bits           {rate:7.2f} {-bound_of_8.mean() - rate:12.2f} {bound_of_8.mean():10.2f} "
-      f"  = {exact8.mean():.2f}")
+print(
+    f"8 bits           {rate:7.2f} {-bound_of_8.mean() - rate:12.2f} {bound_of_8.mean():10.2f} "
+    f"  = {exact8.mean():.2f}"
+)
 for name, one in real.items():
-    values[name], gain = elbo_and_gain(one, x_test)
+    values[name], gain = lab.elbo_and_gain(one, x_test)
     with torch.no_grad():
         rates[name] = kl_divergence(one.posterior(x_test), one.prior).mean().item()
     mean = values[name].mean()
-    print(f"{name:16} {rates[name]:7.2f} {-mean - rates[name]:12.2f} {mean:10.2f} "
-          f"  > {mean + gain.mean():.2f} ± {gain.std() / math.sqrt(len(gain)):.2f}")
+    print(
+        f"{name:16} {rates[name]:7.2f} {-mean - rates[name]:12.2f} {mean:10.2f} "
+        f"  > {mean + gain.mean():.2f} ± {gain.std() / math.sqrt(len(gain)):.2f}"
+    )
 assert max(rates.values()) - min(rates.values()) < 0.5, "the same rate, within half a nat"
 
 # %%
@@ -967,7 +976,7 @@ assert ahead["4 real numbers"] > -2, "four dimensions do not"
 
 # %%
 record = partial(
-    scoreboard, source=digits.source, split="test", binarisation=f"drawn once, seed {seed}"
+    lab.scoreboard, source=digits.source, split="test", binarisation=f"drawn once, seed {seed}"
 )
 bound, gain = scores["hidden layers, Gumbel-Softmax"]
 record("Bernoulli VAE, 8 bits", bound_of_8, kind="ELBO")

@@ -30,6 +30,8 @@
 # notebooks, and in about 95 seconds without them, since they train what is missing.
 
 # %%
+import labutils as lab
+
 import math
 import time
 
@@ -38,25 +40,9 @@ from matplotlib import pyplot as plt
 from torch.distributions import MultivariateNormal
 from torch.nn import functional as F
 
-from labutils import (
-    AutoEncoder,
-    GaussianVAE,
-    binarize,
-    check,
-    elbo,
-    elbo_and_gain,
-    figures,
-    fit,
-    fit_mixture,
-    load,
-    seeded,
-    start_at_mean,
-)
-from labutils.figures import class_scatter, digit_grid, show, use_style
-
-use_style()
+lab.figures.use_style()
 seed = 0
-digits = load()
+digits = lab.load()
 print("torch ", torch.__version__)
 print("device", torch.accelerator.current_accelerator(check_available=True) or "cpu")
 print("data  ", digits)
@@ -69,7 +55,7 @@ print("seed  ", seed)
 # prior: the code is a point.
 
 # %%
-show(figures.autoencoder_diagram())
+lab.figures.show(lab.figures.autoencoder_diagram())
 
 # %% [markdown]
 # We train on **grey** digits, with the cross-entropy of the reconstruction $\hat x(x)$ as the loss:
@@ -81,6 +67,7 @@ show(figures.autoencoder_diagram())
 # training signal only. On grey pixels it is no likelihood (equation 3.12), and no number of nats below will be read
 # off it.
 
+
 # %%
 def loss(model, images, labels):
     """Eq. 5.1, averaged over the batch."""
@@ -90,9 +77,9 @@ def loss(model, images, labels):
 
 def train_autoencoder(latent_dim, hidden_dim, epochs):
     torch.manual_seed(seed)
-    model = AutoEncoder(latent_dim, hidden_dim)
+    model = lab.AutoEncoder(latent_dim, hidden_dim)
     settings = {"batch_size": 250, "learning_rate": 1.4e-2, "seed": seed}
-    return model, fit(model, loss, digits, epochs=epochs, name=f"ae{latent_dim}", **settings)
+    return model, lab.fit(model, loss, digits, epochs=epochs, name=f"ae{latent_dim}", **settings)
 
 
 train_images, test = digits.train.images, digits.test
@@ -108,8 +95,10 @@ print(ae_history.table() if len(ae_history) < 20 else ae_history)
 with torch.no_grad():
     rebuilt = [model(test.images) for model in (plane, ae)]
 rows = torch.cat([test.images[:10], rebuilt[0][:10], rebuilt[1][:10]])
-show(
-    digit_grid(rows, row_labels=("digit", "2 numbers", "16 numbers"), title="Reconstructions"),
+lab.figures.show(
+    lab.figures.digit_grid(
+        rows, row_labels=("digit", "2 numbers", "16 numbers"), title="Reconstructions"
+    ),
     alt="Ten test digits; blurred, partly wrong reconstructions from two numbers; and close "
     "reconstructions from sixteen.",
 )
@@ -125,6 +114,7 @@ assert rms[1] < 0.7 * rms[0], "sixteen numbers tell far more than two"
 # makes of draws from it. **Predict, then run.** Why should those draws look like digits, if nothing in the loss
 # mentioned $\mathcal{N}(0, I)$?
 
+
 # %%
 @torch.no_grad()
 def codes_of(model):
@@ -133,16 +123,16 @@ def codes_of(model):
 
 
 codes = codes_of(plane)
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     blind = plane.decode(torch.randn(64, 2))
 figure, axes = plt.subplots(1, 2, figsize=(13, 6.2))
-class_scatter(codes["test"], test.labels, axes=axes[0], title="Codes of test digits")
+lab.figures.class_scatter(codes["test"], test.labels, axes=axes[0], title="Codes of test digits")
 angle = torch.linspace(0, 2 * math.pi, 100)
 circle = torch.stack([angle.cos(), angle.sin()], -1)
 axes[0].plot(*(2.45 * circle).T, color="black")  # 2.45: root of chi2(2) at 95 %
 axes[0].set(xlabel="code 1", ylabel="code 2", aspect="equal")
-figures.tiles(blind, 8, title="Decoded draws from N(0, I)", axes=axes[1])
-show(
+lab.figures.tiles(blind, 8, title="Decoded draws from N(0, I)", axes=axes[1])
+lab.figures.show(
     figure,
     alt="Left: codes of test digits in clouds with gaps between them; a circle of radius 2.45 "
     "holds some of the classes only. Right: 64 decoded draws: blurred digits, some classes "
@@ -155,12 +145,13 @@ show(
 # decoder was never trained. The next cell counts both. A draw is in a hole if it is farther from the nearest training
 # code than 99 % of the validation codes are. What is drawn there may be broken, or a clean digit, too often.
 
+
 # %%
 def distance_to_codes(points):
     return torch.cdist(points, codes["train"][:5_000]).amin(1)
 
 
-with seeded(seed):
+with lab.seeded(seed):
     draws = torch.randn(2_000, 2)
 limit = distance_to_codes(codes["validation"]).quantile(0.99)
 in_hole = (distance_to_codes(draws) > limit).float().mean().item()
@@ -201,6 +192,7 @@ assert max(by_class) > 0.8, "of some class, most codes are missed"
 # <details><summary>Hint 1</summary>The logarithm of the numerator is a sum. What normalises its exponential?</details>
 # <details><summary>Hint 2</summary><code>softmax</code> over the components, the last axis.</details>
 
+
 # %%
 def responsibilities(log_weight, log_density):
     """Eq. 5.3. log_weight: (K,), log_density: (N, K). Returns (N, K); rows sum to 1."""
@@ -209,7 +201,8 @@ def responsibilities(log_weight, log_density):
     ### END SOLUTION
 
 
-responsibilities = check("responsibilities", responsibilities)
+responsibilities = lab.check("responsibilities", responsibilities)
+
 
 # %%
 def em_step(z, weights, means, covariances):
@@ -226,7 +219,7 @@ def em_step(z, weights, means, covariances):
 
 z = codes["train"][:10_000].double()
 K = 10
-with seeded(seed):
+with lab.seeded(seed):
     means = z[torch.randperm(len(z))[:K]]
 weights, covariances = torch.full((K,), 1 / K).double(), z.T.cov().repeat(K, 1, 1)
 curve = []
@@ -244,7 +237,7 @@ assert (steps > -1e-6).all(), "EM never lowers the likelihood"
 # hardly change under one more step of yours.
 
 # %%
-mixture = fit_mixture(codes["train"][:10_000], K, seed, tolerance=1e-4)
+mixture = lab.fit_mixture(codes["train"][:10_000], K, seed, tolerance=1e-4)
 parts = mixture.component_distribution
 fitted = mixture.mixture_distribution.probs, parts.mean, parts.covariance_matrix
 *again, value = em_step(z, *(parameter.double() for parameter in fitted))
@@ -256,19 +249,26 @@ assert -1e-4 < moved < 0.01, "where scikit-learn stopped, one more step gains li
 # The picture shows the components as ellipses, each with its weight, over the codes. **Predict, then run.** Where will
 # a mixture of Gaussians not fit?
 
+
 # %%
 def draw_mixture(axes, mixture, names=True):
     """Each component as the ellipse that holds 75 % of it, with its weight in percent."""
     parts = mixture.component_distribution
     weights = mixture.mixture_distribution.probs
     for weight, center, root in zip(weights, parts.mean, parts.scale_tril, strict=True):
-        axes.plot(*(center + 1.67 * circle @ root.T).T, color=figures.RED, linewidth=2.5)
+        axes.plot(*(center + 1.67 * circle @ root.T).T, color=lab.figures.RED, linewidth=2.5)
         if names:
-            axes.text(*center, f"{100 * weight:.0f}", ha="center", va="center", fontsize=12,
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
+            axes.text(
+                *center,
+                f"{100 * weight:.0f}",
+                ha="center",
+                va="center",
+                fontsize=12,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            )
 
 
-one = fit_mixture(codes["train"][:10_000], 1, seed)
+one = lab.fit_mixture(codes["train"][:10_000], 1, seed)
 figure, axes = plt.subplots(1, 2, figsize=(13, 6))
 for axis, model, title in (
     (axes[0], one, "One Gaussian"),
@@ -277,7 +277,7 @@ for axis, model, title in (
     axis.scatter(*codes["validation"].T, s=4, color="0.6", linewidths=0, rasterized=True)
     draw_mixture(axis, model, names=model is mixture)
     axis.set(title=title, xlabel="code 1", ylabel="code 2", aspect="equal")
-show(
+lab.figures.show(
     figure,
     alt="Codes in the plane. Left: one ellipse over all of them, with large empty parts. Right: "
     "ten ellipses of different size and weight that follow the clouds.",
@@ -291,6 +291,7 @@ show(
 # closer, as section 4 shows for sixteen numbers. The fraction of codes in each square is itself uncertain; the
 # training codes show by how much.
 
+
 # %%
 def histogram(points, low, high):
     """The fraction of the points in each of 30 x 30 squares of a rectangle; and its sides."""
@@ -300,7 +301,7 @@ def histogram(points, low, high):
 
 low, high = codes["validation"].quantile(torch.tensor([0.1, 0.99]), dim=0)
 seen, sides = histogram(codes["validation"], low, high)
-with seeded(seed):
+with lab.seeded(seed):
     sampled = {"ten Gaussians": mixture.sample((100_000,)), "one Gaussian": one.sample((100_000,))}
 sampled["training codes"] = codes["train"]
 excess = {name: histogram(points, low, high)[0] - seen for name, points in sampled.items()}
@@ -321,7 +322,7 @@ colours = {"cmap": "PuOr_r", "vmin": -end, "vmax": end}
 picture = axes.imshow(picture, origin="lower", extent=sides, aspect="auto", **colours)
 figure.colorbar(picture, label="mixture minus codes (% in a square)")
 axes.set(xlabel="code 1", ylabel="code 2", title="Orange: too much mass; violet: too little")
-show(
+lab.figures.show(
     figure,
     alt="Map of the mixture's probability minus the fraction of codes: too little where the codes "
     "are dense, too much beside these places.",
@@ -343,6 +344,7 @@ show(
 # <details><summary>Hint 1</summary>A symmetric matrix of size d has d (d + 1) / 2 numbers of its own.</details>
 # <details><summary>Hint 2</summary>Minus twice the log-likelihood, plus P times the logarithm of n.</details>
 
+
 # %%
 def bic(total, components, d, n):
     """Eq. 5.5. total: the summed log-likelihood of n codes of d numbers, in nats."""
@@ -352,7 +354,7 @@ def bic(total, components, d, n):
     ### END SOLUTION
 
 
-bic = check("bic", bic)
+bic = lab.check("bic", bic)
 
 # %% [markdown]
 # **Predict, then run.** For codes of $d = 16$ numbers, 10,000 of them on MNIST: how many components?
@@ -365,7 +367,7 @@ sizes = (1, 2, 5, 10, 20, 50, 100) if digits.source == "mnist" else (1, 2, 5, 10
 mixtures, seconds = {}, {}
 for size in sizes:
     started = time.perf_counter()
-    mixtures[size] = fit_mixture(known, size, seed)
+    mixtures[size] = lab.fit_mixture(known, size, seed)
     seconds[size] = time.perf_counter() - started
 on_train = [mixtures[size].log_prob(known).mean().item() for size in sizes]
 held_out = [mixtures[size].log_prob(codes16["validation"]).mean().item() for size in sizes]
@@ -389,7 +391,7 @@ axes.set(title=f"Held-out codes choose {best} components")
 axes.set_ylim(min(by_bic[0], held_out[0]) - 1.5, on_train[-2] + 1.5)
 axes.minorticks_off()
 axes.legend()
-show(
+lab.figures.show(
     figure,
     alt="Nats per code against the number of components: the training curve rises throughout, the "
     "held-out curve has a maximum, and BIC one at no more components.",
@@ -415,13 +417,15 @@ assert max(held_out) > held_out[0] + 2, "one Gaussian is not enough"
 
 # %%
 densities = {"N(0, I)": standard, "one Gaussian": mixtures[1], f"{best} Gaussians": mixtures[best]}
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     rows = [ae.decode(density.sample((10,))) for density in densities.values()]
     norms = [z.norm(dim=1).median() for z in (codes16["validation"], standard.sample((10_000,)))]
 print(f"distance of a code from the origin: {norms[0]:.1f} for digits, {norms[1]:.1f} for N(0, I)")
 assert norms[0] > 1.5 * norms[1], "the codes of digits lie farther out"
-show(
-    digit_grid(torch.cat(rows), row_labels=list(densities), title="One decoder, three densities"),
+lab.figures.show(
+    lab.figures.digit_grid(
+        torch.cat(rows), row_labels=list(densities), title="One decoder, three densities"
+    ),
     alt="Digits decoded from three densities: faint fragments from N(0, I), many broken "
     "shapes from one Gaussian, and mostly clean digits from the mixture.",
 )
@@ -434,6 +438,7 @@ show(
 # the nearest training digit. For comparison: what distance would a copy have (a training digit, encoded and decoded: it
 # is mostly nearest to itself), and what distance has a digit that is certainly new (a test digit, encoded and decoded)?
 
+
 # %%
 @torch.no_grad()
 def nearest(images, others):
@@ -443,7 +448,7 @@ def nearest(images, others):
 
 
 some = 200
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     new = ae.decode(mixtures[best].sample((some,)))
     copies, unseen = ae(train_images[:some]), ae(test.images[:some])
 decodings = {"new": new, "copy": copies, "test": unseen}
@@ -452,8 +457,8 @@ middle = {name: result.values.median().item() for name, result in found.items()}
 beside = {name: train_images[found[name].indices[:10]] for name in ("new", "test")}
 rows = [new[:10], beside["new"], unseen[:10], beside["test"]]
 names = ("new digit", "nearest in training", "test digit, decoded", "nearest in training")
-show(
-    digit_grid(torch.cat(rows), row_labels=names, title="As new as test digits are"),
+lab.figures.show(
+    lab.figures.digit_grid(torch.cat(rows), row_labels=names, title="As new as test digits are"),
     alt="Ten new digits, and below each its nearest training digit, which is similar but not the "
     "same; then ten decoded test digits and their nearest training digits, no less similar.",
 )
@@ -486,23 +491,25 @@ assert middle["new"] > 0.9 * middle["test"] > middle["copy"], "most are as new a
 # posterior to the prior. **Predict, then run.** On MNIST the VAE of 03 has an ELBO near $-100$ nats. What will it be
 # with a mixture as its prior?
 
+
 # %%
 def train_vae(model, objective, **settings):
     """As in notebooks 03 and 04: what these kept is loaded, what is missing is trained."""
 
     def loss(model, images, labels):
-        return -(objective if model.training else elbo)(model, binarize(images)).mean()
+        return -(objective if model.training else lab.elbo)(model, lab.binarize(images)).mean()
 
-    return fit(model, loss, digits, seed=seed, **settings)
+    return lab.fit(model, loss, digits, seed=seed, **settings)
 
 
 torch.manual_seed(seed)
-vae = start_at_mean(GaussianVAE(latent_dim=20, hidden_dim=400), train_images)
+vae = lab.start_at_mean(lab.GaussianVAE(latent_dim=20, hidden_dim=400), train_images)
 vae_history = train_vae(
-    vae, elbo, epochs={"mnist": 10, "bundled": 200}[digits.source],
+    vae, lab.elbo, epochs={"mnist": 10, "bundled": 200}[digits.source],
     batch_size=250, learning_rate=1.2e-2, name="vae20",
 )  # fmt: skip
 print(vae_history)
+
 
 # %%
 def aggregate_codes(model, x):
@@ -515,13 +522,13 @@ def prior_gain(prior, mixture, z):
     return mixture.log_prob(z) - prior.log_prob(z)
 
 
-with torch.no_grad(), seeded(seed):
-    vae_codes = aggregate_codes(vae, binarize(train_images[:10_000]))
-    held = aggregate_codes(vae, binarize(digits.validation.images))
+with torch.no_grad(), lab.seeded(seed):
+    vae_codes = aggregate_codes(vae, lab.binarize(train_images[:10_000]))
+    held = aggregate_codes(vae, lab.binarize(digits.validation.images))
 tried = []
 for size in (5, 20, 50):
     started = time.perf_counter()
-    each = fit_mixture(vae_codes, size, seed)
+    each = lab.fit_mixture(vae_codes, size, seed)
     taken = time.perf_counter() - started
     tried.append((prior_gain(vae.prior, each, held).mean().item(), size, taken, each))
     print(f"{size:3} components: {tried[-1][0]:6.2f} nats on validation digits")
@@ -530,20 +537,22 @@ _, vae_best, vae_seconds, vae_mixture = max(tried, key=lambda row: row[0])
 # %%
 from types import SimpleNamespace
 
-x_test = binarize(test.images, torch.Generator().manual_seed(seed))  # the draw of all notebooks
-with torch.no_grad(), seeded(seed):
+x_test = lab.binarize(test.images, torch.Generator().manual_seed(seed))  # the draw of all notebooks
+with torch.no_grad(), lab.seeded(seed):
     gain = prior_gain(vae.prior, vae_mixture, aggregate_codes(vae, x_test))
 error = gain.std().item() / math.sqrt(len(gain))
 print(f"gain by 5.7: {gain.mean():.2f} ± {error:.2f} nats per digit")
 mixed = SimpleNamespace(prior=vae_mixture, posterior=vae.posterior, likelihood=vae.likelihood)
 bounds = {
-    "Gaussian VAE": elbo_and_gain(vae, x_test),
-    "Gaussian VAE + mixture": elbo_and_gain(mixed, x_test),
+    "Gaussian VAE": lab.elbo_and_gain(vae, x_test),
+    "Gaussian VAE + mixture": lab.elbo_and_gain(mixed, x_test),
 }
 print("test                      ELBO   K = 1000 bound (± of its gain over the ELBO)")
 for name, (values, extra) in bounds.items():
-    print(f"{name:22} {values.mean():7.2f} {values.mean() + extra.mean():10.2f} "
-          f"± {extra.std() / math.sqrt(len(extra)):.2f}")
+    print(
+        f"{name:22} {values.mean():7.2f} {values.mean() + extra.mean():10.2f} "
+        f"± {extra.std() / math.sqrt(len(extra)):.2f}"
+    )
 by_elbo = bounds["Gaussian VAE + mixture"][0] - bounds["Gaussian VAE"][0]
 assert abs((by_elbo - gain).mean()) < 5 * (by_elbo - gain).std() / math.sqrt(len(gain))
 if digits.source == "mnist":  # few digits allow few components, and these gain little
@@ -557,7 +566,7 @@ if digits.source == "mnist":  # few digits allow few components, and these gain 
 # the mixture finds codes that are drawn from the prior, and codes of test digits.
 
 # %%
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     of_prior = prior_gain(vae.prior, vae_mixture, vae.prior.sample((len(test),)))
 figure, axes = plt.subplots(figsize=(8, 3.8))
 bins = torch.linspace(-25, 15, 81).tolist()
@@ -567,13 +576,15 @@ axes.axvline(0, color="black", linewidth=1)
 axes.set(xlabel="log m(z) - log p(z) in nats", yticks=[])
 axes.set_title("The prior draws codes that few digits have")
 axes.legend(loc="upper left")
-show(
+lab.figures.show(
     figure,
     alt="Two histograms of the log-ratio of mixture and prior: codes of test digits lie mostly "
     "above zero, codes drawn from the prior spread far below zero.",
 )
-print(f"below -5 nats: {(of_prior < -5).float().mean():.0%} of the prior's draws, "
-      f"{(gain < -5).float().mean():.1%} of the digits' codes")
+print(
+    f"below -5 nats: {(of_prior < -5).float().mean():.0%} of the prior's draws, "
+    f"{(gain < -5).float().mean():.1%} of the digits' codes"
+)
 assert (of_prior < -5).float().mean() > 2 * (gain < -5).float().mean(), "few digits have such codes"
 
 # %% [markdown]
@@ -585,7 +596,6 @@ assert (of_prior < -5).float().mean() > 2 * (gain < -5).float().mean(), "few dig
 # training digits, so that the bundled test set too has more digits than features.
 
 # %%
-from labutils import Classifier, DigitFeatures, accuracy
 
 
 def classifier_loss(model, images, labels):
@@ -593,13 +603,19 @@ def classifier_loss(model, images, labels):
 
 
 torch.manual_seed(seed)
-classifier = Classifier(784, 512, 10, dropout_ratio=0.5)
-fit(
-    classifier, classifier_loss, digits, epochs={"mnist": 10, "bundled": 100}[digits.source],
-    batch_size=200, learning_rate=5e-3, seed=seed, name="classifier",
+classifier = lab.Classifier(784, 512, 10, dropout_ratio=0.5)
+lab.fit(
+    classifier,
+    classifier_loss,
+    digits,
+    epochs={"mnist": 10, "bundled": 100}[digits.source],
+    batch_size=200,
+    learning_rate=5e-3,
+    seed=seed,
+    name="classifier",
 )
-space = DigitFeatures(classifier, digits.train, dimensions=64)
-print(f"test error of the classifier {1 - accuracy(classifier, test.images, test.labels):.2%}")
+space = lab.DigitFeatures(classifier, digits.train, dimensions=64)
+print(f"test error of the classifier {1 - lab.accuracy(classifier, test.images, test.labels):.2%}")
 print(space)
 
 # %% [markdown]
@@ -617,6 +633,7 @@ print(space)
 # deviations.</details>
 # <details><summary>Hint 2</summary>For each dimension: s² + t² - 2 s t is a square.</details>
 
+
 # %%
 def frechet_diagonal(mean_a, std_a, mean_b, std_b):
     """Eq. 5.8 for diagonal covariances. All arguments: (d,). Returns one number."""
@@ -625,22 +642,21 @@ def frechet_diagonal(mean_a, std_a, mean_b, std_b):
     ### END SOLUTION
 
 
-frechet_diagonal = check("frechet_diagonal", frechet_diagonal)
+frechet_diagonal = lab.check("frechet_diagonal", frechet_diagonal)
 
 # %% [markdown]
 # `labutils.frechet_distance` takes full covariances. Where they are diagonal, both must agree:
 
 # %%
 # NBVAL_CHECK_OUTPUT
-from labutils import frechet_distance
 
-with seeded(seed):
+with lab.seeded(seed):
     noise = torch.randn(500, 6, dtype=torch.float64)
 noise = torch.linalg.qr(noise - noise.mean(0)).Q * math.sqrt(499)  # mean 0, covariance I
 a, b = noise[:, :3] * torch.tensor([1.0, 2, 3]), noise[:, 3:] + torch.tensor([1.0, 0, 2])
 closed = float(frechet_diagonal(a.mean(0), a.std(0), b.mean(0), b.std(0)))
-print(f"closed form {closed:.4f}, from samples {frechet_distance(a, b):.4f}")
-assert abs(closed - 10) < 1e-6 and abs(closed - frechet_distance(a, b)) < 1e-6
+print(f"closed form {closed:.4f}, from samples {lab.frechet_distance(a, b):.4f}")
+assert abs(closed - 10) < 1e-6 and abs(closed - lab.frechet_distance(a, b)) < 1e-6
 
 # %% [markdown]
 # **Precision and recall** (Kynkäänniemi et al., 2019). One number cannot tell bad samples from missing ones. Give each
@@ -655,6 +671,7 @@ assert abs(closed - 10) < 1e-6 and abs(closed - frechet_distance(a, b)) < 1e-6
 # <details><summary>Hint 1</summary>Comparing distances and radii gives a table of true and false.</details>
 # <details><summary>Hint 2</summary><code>.any(1)</code> asks whether a row holds a true one.</details>
 
+
 # %%
 def precision(distances, radii):
     """Eq. 5.9. distances: (N, M) from samples to real digits. Returns one number."""
@@ -663,7 +680,7 @@ def precision(distances, radii):
     ### END SOLUTION
 
 
-precision = check("precision", precision)
+precision = lab.check("precision", precision)
 
 # %% [markdown]
 # **Class balance**: which classes does the classifier see in the samples? We report the fraction that would have to
@@ -683,6 +700,7 @@ precision = check("precision", precision)
 # fitted again, to the same binarised training digits: the E step is the one above (5.3), the M step is 1.16. The
 # Bernoulli VAEs of notebook 04 are loaded, or trained if they are missing.
 
+
 # %%
 def log_templates(x, theta):
     """log p(x given k) of Eq. 1.15: images (N, 784), templates (K, 784), to (N, K)."""
@@ -691,7 +709,7 @@ def log_templates(x, theta):
 
 def fit_templates(x, components, steps=10):
     """Eq. 1.16 after Eq. 5.3: log-weights (K,) and templates (K, 784)."""
-    with seeded(seed):
+    with lab.seeded(seed):
         some = x[torch.randperm(len(x))[:components]]
     log_weight = torch.full((components,), -math.log(components))
     theta = 0.1 + 0.4 * some + 0.4 * x.mean(0)
@@ -703,7 +721,7 @@ def fit_templates(x, components, steps=10):
     return log_weight, theta
 
 
-x_train = binarize(train_images, torch.Generator().manual_seed(seed + 1))
+x_train = lab.binarize(train_images, torch.Generator().manual_seed(seed + 1))
 chosen = {"mnist": 300, "bundled": 30}[digits.source]  # in notebook 01, on validation digits
 templates, template_seconds = {}, {}
 for size in (1, chosen):
@@ -714,18 +732,14 @@ for size in (1, chosen):
 # %%
 from functools import partial
 
-from labutils import BernoulliVAE
-from labutils.estimators import gumbel_softmax
-from labutils.objectives import exact_elbo, exact_log_likelihood
-
 few_epochs, more_epochs = {"mnist": (3, 5), "bundled": (40, 100)}[digits.source]
 bits, bits_history = {}, {}
 for latent_dim, hidden_dim, objective, epochs, rate in (
-    (8, 100, exact_elbo, few_epochs, 8e-3),
-    (200, 400, partial(gumbel_softmax, num_samples=1), more_epochs, 1e-2),
+    (8, 100, lab.objectives.exact_elbo, few_epochs, 8e-3),
+    (200, 400, partial(lab.estimators.gumbel_softmax, num_samples=1), more_epochs, 1e-2),
 ):
     torch.manual_seed(seed)
-    bits[latent_dim] = start_at_mean(BernoulliVAE(latent_dim, hidden_dim), train_images)
+    bits[latent_dim] = lab.start_at_mean(lab.BernoulliVAE(latent_dim, hidden_dim), train_images)
     settings = {"epochs": epochs, "batch_size": 256, "learning_rate": rate, "name": "bits"}
     bits_history[latent_dim] = train_vae(bits[latent_dim], objective, **settings)
     print(f"{latent_dim} bits:", bits_history[latent_dim])
@@ -736,14 +750,13 @@ for latent_dim, hidden_dim, objective, epochs, rate in (
 # afterwards what changes with binary draws.
 
 # %%
-from labutils import class_imbalance, precision_recall, standard_error
 
 
 @torch.no_grad()
 def decoded(model, density, count):
     """Mean images of codes that are drawn from a density."""
     z = density.sample((count,))
-    return model.decode(z) if isinstance(model, AutoEncoder) else model.likelihood(z).mean
+    return model.decode(z) if isinstance(model, lab.AutoEncoder) else model.likelihood(z).mean
 
 
 def drawn_templates(log_weight, theta, count):
@@ -764,7 +777,7 @@ samplers = {
 
 # %%
 n = len(test)
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     shuffled = train_images[torch.randperm(len(train_images))]
     pictures = {"training digits": shuffled[:n], "AE reconstructions": ae(test.images)}
     pictures |= {name: draw(n) for name, draw in samplers.items()}
@@ -783,15 +796,15 @@ spaced = slice(None, None, max(1, n // 2_000))  # of all parts of the test set
 print("                          Frechet distance      precision          recall  imbalance")
 scores, errors = {}, {}
 for name, x in features.items():
-    imbalance = class_imbalance(space.classes(pictures[name]), test.labels)
+    imbalance = lab.class_imbalance(space.classes(pictures[name]), test.labels)
     some = x[spaced], real[spaced]
-    scores[name] = [frechet_distance(x, real), *precision_recall(*some), imbalance]
-    of_both = standard_error(precision_recall, *some).tolist()
-    errors[name] = [standard_error(frechet_distance, x, real), *of_both]
+    scores[name] = [lab.frechet_distance(x, real), *lab.precision_recall(*some), imbalance]
+    of_both = lab.standard_error(lab.precision_recall, *some).tolist()
+    errors[name] = [lab.standard_error(lab.frechet_distance, x, real), *of_both]
     cells = [f"{v:8.3f} ± {e:.3f}" for v, e in zip(scores[name], errors[name], strict=False)]
     print(f"{name:25}", *cells, f"{imbalance:10.1%}")
 distance = {name: values[0] for name, values in scores.items()}
-two_sets = frechet_distance(features["training digits"], space(shuffled[n : 2 * n]))
+two_sets = lab.frechet_distance(features["training digits"], space(shuffled[n : 2 * n]))
 print(f"two disjoint sets of training digits: {two_sets:.2f}")
 
 # %%
@@ -810,7 +823,7 @@ assert 0.5 < relative < 2, "one Gaussian is of the order of the prior"
 # %%
 figure, axes = plt.subplots(figsize=(9, 5.6))
 order = sorted(distance, key=distance.get, reverse=True)
-family = {"Gaussian": figures.BLUE, "AE": figures.ORANGE, "Bernoulli": figures.GREEN}
+family = {"Gaussian": lab.figures.BLUE, "AE": lab.figures.ORANGE, "Bernoulli": lab.figures.GREEN}
 for row, name in enumerate(order):
     colour = family.get(name.split()[0], "0.5") if name in samplers else "black"
     style = {"marker": "o", "markersize": 9, "capsize": 4, "color": colour}
@@ -819,7 +832,7 @@ axes.set(xscale="log", xlabel="Fréchet distance (log scale; less is better)")
 axes.xaxis.set_major_formatter("{x:g}")
 axes.set(yticks=range(len(order)), yticklabels=order)
 axes.set_title("For one decoder, the density of its codes decides the samples")
-show(
+lab.figures.show(
     figure,
     alt="Fréchet distances on a log scale. They fall from independent pixels and N(0, I) over "
     "the Bernoulli VAEs, the Gaussian VAE, one Gaussian and templates to the Gaussian mixtures; on "
@@ -864,13 +877,13 @@ if digits.source == "mnist":
 # %%
 counts = [n for n in (100, 200, 500, 1000, 2000, 5000) if n < len(test)] + [len(test)]
 figure, axes = plt.subplots(figsize=(8, 4.2))
-with seeded(seed):
+with lab.seeded(seed):
     mixed_up = torch.randperm(len(test))
 by_count = {}
 print(f"{'digits':18}", *(f"{n:8,}" for n in counts))
 for name in ("Gaussian VAE", "AE + one Gaussian", "AE + mixture", "training digits"):
     x = features[name]
-    by_count[name] = [frechet_distance(x[:n], real[mixed_up[:n]]) for n in counts]
+    by_count[name] = [lab.frechet_distance(x[:n], real[mixed_up[:n]]) for n in counts]
     axes.loglog(counts, by_count[name], "o-", color="k" if name[0] == "t" else None, label=name)
     print(f"{name:18}", *(f"{value:8.2f}" for value in by_count[name]))
     assert by_count[name][-1] < by_count[name][0], "fewer digits, a larger distance"
@@ -883,7 +896,7 @@ print(f"{'one / mixture':18}", *(f"{ratio:8.1f}" for ratio in ratios))
 if digits.source == "mnist":
     assert ratios[0] < 2 and ratios[-1] > 3, "few digits hide the difference"
     assert by_count["AE + mixture"][0] < 1.2 * by_count["training digits"][0], "nearly all noise"
-show(
+lab.figures.show(
     figure,
     alt="Fréchet distances fall with the number of digits; on MNIST the floor falls most, so that "
     "models can be told apart only with many digits.",
@@ -900,10 +913,10 @@ show(
 
 # %%
 real_binary = space(x_test)
-with seeded(seed):
-    binary = {name: space(binarize(images)) for name, images in pictures.items()}
+with lab.seeded(seed):
+    binary = {name: space(lab.binarize(images)) for name, images in pictures.items()}
 of_draws = {
-    name: (frechet_distance(x, real_binary), *precision_recall(x[spaced], real_binary[spaced]))
+    name: (lab.frechet_distance(x, real_binary), *lab.precision_recall(x[spaced], real_binary[spaced]))
     for name, x in binary.items()
 }  # fmt: skip
 print("                             Frechet distance        precision           recall")
@@ -945,6 +958,7 @@ if digits.source == "mnist":
 # which $s$ is the bound largest? (Gradient descent on the code estimates $\delta$ from above; a better search could
 # only raise the numbers, which are estimates of the bound.)
 
+
 # %%
 def log_density_bound(distance, s, pixels=784):
     """The right-hand side of Eq. 5.11, in nats."""
@@ -978,7 +992,7 @@ axes.axhline(0, color="0.8", linewidth=1)
 axes.set(xlabel="pixel noise s that we add", ylabel="nats", ylim=(-4_000, 4_000))
 axes.set_title("The added noise decides the number")
 axes.legend(loc="lower right")
-show(
+lab.figures.show(
     figure,
     alt="The bound on the log-density against s: for test digits it has a peak and falls without "
     "limit to the left; for a point on the surface it rises without limit to the left.",
@@ -999,17 +1013,18 @@ assert by_noise[0] < by_noise[-1] < max(by_noise), "a maximum, and no limit for 
 # tighter $K = 1000$ bound.
 
 # %%
-from labutils import bits_per_dimension, scoreboard
 
 drawn_once = {"split": "test", "binarisation": f"drawn once, seed {seed}"}
-record = partial(scoreboard, source=digits.source, **drawn_once)
+record = partial(lab.scoreboard, source=digits.source, **drawn_once)
 for name, size in (("independent pixels", 1), (f"mixture of {chosen} Bernoullis", chosen)):
     log_weight, theta = templates[size]
     record(name, (log_weight + log_templates(x_test, theta)).logsumexp(-1), kind="exact")
 with torch.no_grad():
-    record("Bernoulli VAE, 8 bits", exact_elbo(bits[8], x_test), kind="ELBO")
-    record("Bernoulli VAE, 8 bits", exact_log_likelihood(bits[8], x_test), kind="exact")
-bounds["Bernoulli VAE, 200 bits"] = elbo_and_gain(bits[200], x_test)
+    record("Bernoulli VAE, 8 bits", lab.objectives.exact_elbo(bits[8], x_test), kind="ELBO")
+    record(
+        "Bernoulli VAE, 8 bits", lab.objectives.exact_log_likelihood(bits[8], x_test), kind="exact"
+    )
+bounds["Bernoulli VAE, 200 bits"] = lab.elbo_and_gain(bits[200], x_test)
 for name, (values, extra) in bounds.items():
     record(name, values, kind="ELBO")
     board = record(name, values, kind="bound", num_samples=1000, gain=extra)
@@ -1018,6 +1033,7 @@ board
 # %% [markdown]
 # What does a model cost? Seconds to train are those of this machine, with the EM fit of the chosen size
 # where there is one (the search over sizes is not counted); a Gaussian mixture has the $P$ parameters of 5.5.
+
 
 # %%
 def parameter_count(model, components=0, d=0):
@@ -1072,12 +1088,12 @@ for name in [*samplers, "training digits"]:
     missing = "none" if name.startswith("AE") else ""
     cells = [missing if value is None else f"{value:.2f}" for value in values]
     best_nats = tightest[name]
-    cells += [missing if best_nats is None else f"{bits_per_dimension(best_nats):.3f}"]
+    cells += [missing if best_nats is None else f"{lab.bits_per_dimension(best_nats):.3f}"]
     cells += [f"{distance[name]:.1f}\u00a0±\u00a0{errors[name][0]:.1f}"]
     cells += ["{:.1f} | {:.2f} | {:.2f}".format(*of_draws[name])]
     if name in trained:
         cost, count = trained[name]
-        with seeded(seed):
+        with lab.seeded(seed):
             draw = 1_000 * seconds_per_thousand(samplers[name])
         cells += [f"{cost:.1f}", f"{draw:.1f}", f"{count:,}"]
     else:
@@ -1092,7 +1108,7 @@ left = min(has.values()) - 40
 axes.axvspan(left - 20, left + 20, color="0.93")
 beside = {"Bernoulli VAE, 200 bits": (0, 16, "center"), "Bernoulli VAE, 8 bits": (-12, 0, "right")}
 for name in samplers:
-    colour = figures.BLUE if name in has else figures.ORANGE
+    colour = lab.figures.BLUE if name in has else lab.figures.ORANGE
     place = has.get(name, left), distance[name]
     axes.plot(*place, "o", markersize=11, color=colour)
     x, y, side = beside.get(name, (12, 0, "left"))
@@ -1107,7 +1123,7 @@ axes.yaxis.set_major_formatter("{x:g}")
 axes.set(xlabel="nats per digit: exact, or the K = 1000 bound (more is better)")
 axes.set(ylabel="Fréchet distance (less is better)")
 axes.set_title("Samples and nats are two different questions")
-show(
+lab.figures.show(
     figure,
     alt="Fréchet distance against nats. On MNIST, along the nats: independent pixels, 8 bits, the "
     "mixture of Bernoullis, 200 bits, the Gaussian VAE, and best the same with a mixture. The "
@@ -1136,13 +1152,15 @@ assert for_ae < for_vae, "and the shorter training, as we set the epochs"
 
 # %%
 by_codes = {}
-with torch.no_grad(), seeded(seed):
+with torch.no_grad(), lab.seeded(seed):
     for size, model in bits.items():
-        z = aggregate_codes(model, binarize(shuffled[:n]))
-        by_codes[size] = frechet_distance(space(model.likelihood(z).mean), real)
+        z = aggregate_codes(model, lab.binarize(shuffled[:n]))
+        by_codes[size] = lab.frechet_distance(space(model.likelihood(z).mean), real)
         from_coins = distance[f"Bernoulli VAE, {size} bits"]
-        print(f"{size:3} bits: {from_coins:5.1f} from fair coins, "
-              f"{by_codes[size]:5.1f} from codes of digits")
+        print(
+            f"{size:3} bits: {from_coins:5.1f} from fair coins, "
+            f"{by_codes[size]:5.1f} from codes of digits"
+        )
 if digits.source == "mnist":
     assert by_codes[200] < from_coins / 5, "with 200 bits it is the codes"
     assert by_codes[8] > distance["Bernoulli VAE, 8 bits"] / 2, "with 8 the decoder"
@@ -1204,9 +1222,8 @@ assert blur["test digits"] < blur["AE, 16 numbers"] < blur["AE, 2 numbers"]
 # often a clean digit, at a code that no digit has.
 
 # %%
-from labutils.widgets import latent_walk
 
-latent_walk(plane, mixture, codes["validation"])
+lab.widgets.latent_walk(plane, mixture, codes["validation"])
 
 # %% [markdown]
 # Without a running kernel, the next picture makes the same point: digits are decoded also where the mixture holds none.
@@ -1221,9 +1238,11 @@ strength = ((density - density.max() + 5) / 5).clamp(0.0, 1)[:, None]
 with torch.no_grad():
     everywhere = plane.decode(grid)
 figure, axes = plt.subplots(1, 2, figsize=(13, 6.4))
-figures.tiles(everywhere, 16, title="Decoded everywhere", axes=axes[0])
-figures.tiles(everywhere * strength, 16, title="Faded by the mixture's log-density", axes=axes[1])
-show(
+lab.figures.tiles(everywhere, 16, title="Decoded everywhere", axes=axes[0])
+lab.figures.tiles(
+    everywhere * strength, 16, title="Faded by the mixture's log-density", axes=axes[1]
+)
+lab.figures.show(
     figure,
     alt="Left: the decoder draws something everywhere in the plane, also where no digit is. Right: "
     "the same, faded out to nothing where the log-density is 5 or more below its highest value.",

@@ -1,5 +1,8 @@
 """What the tests share: folders of their own, small digits, a small MNIST, other processes."""
 
+from labutils import data, training
+from labutils.data import Digits, Split
+
 import gzip
 import hashlib
 import multiprocessing
@@ -9,9 +12,6 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
-
-from labutils import data, training
-from labutils.data import Digits, Split
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,10 @@
 """The checks accept what is right, name what is wrong, and never stop a student."""
 
-import pytest
-import torch
-
 from labutils.checks import check
 from labutils.exercises import EXERCISES
+
+import pytest
+import torch
 
 MISTAKES = [(name, *mistake) for name, e in EXERCISES.items() for mistake in e.mistakes]
 

@@ -1,5 +1,8 @@
 """load() gives the same disjoint splits, from the first place that has them."""
 
+from labutils import data
+from labutils.data import CHECKSUMS, DataError, atomic_write, binarize, import_torchvision, load
+
 import os
 import re
 import subprocess
@@ -9,9 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from labutils import data
-from labutils.data import CHECKSUMS, DataError, atomic_write, binarize, import_torchvision, load
 
 MNIST = os.environ.get("LABUTILS_DATA")
 needs_mnist = pytest.mark.skipif(

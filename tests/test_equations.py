@@ -4,18 +4,6 @@ The functions of labutils and of the notebooks are compared with quadrature, enu
 finite differences, sampling or torch.distributions.
 """
 
-import ast
-import itertools
-import math
-import re
-from pathlib import Path
-
-import pytest
-import torch
-from torch import distributions
-from torch.distributions import Bernoulli, Categorical, MultivariateNormal, Normal
-from torch.nn import functional as F
-
 from labutils import (
     AutoEncoder,
     BernoulliVAE,
@@ -40,6 +28,18 @@ from labutils.estimators import (
 )
 from labutils.exercises import EXERCISES
 from labutils.objectives import exact_elbo, exact_log_likelihood
+
+import ast
+import itertools
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import distributions
+from torch.distributions import Bernoulli, Categorical, MultivariateNormal, Normal
+from torch.nn import functional as F
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))

@@ -5,14 +5,6 @@ unbiased estimator they are standard normal: the largest of the 48 numbers compa
 of 6 images) exceeds 5 with a probability below 48 * 5.8e-7 = 3e-5. The seed is fixed.
 """
 
-import inspect
-import math
-from types import SimpleNamespace
-
-import pytest
-import torch
-from torch.distributions import Bernoulli, Independent
-
 from labutils import elbo, kl_bernoulli, models
 from labutils.estimators import (
     disarm,
@@ -23,6 +15,14 @@ from labutils.estimators import (
 )
 from labutils.models import BernoulliVAE
 from labutils.objectives import exact_elbo
+
+import inspect
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Independent
 
 UNBIASED = [score_function, leave_one_out, disarm]
 BIASED = [straight_through, gumbel_softmax]

@@ -1,13 +1,5 @@
 """What is reported is right, and the same each time."""
 
-import math
-import os
-import re
-
-import pytest
-import torch
-from torch import nn
-
 from labutils.data import Split
 from labutils.evaluation import (
     DigitFeatures,
@@ -25,6 +17,14 @@ from labutils.evaluation import (
 from labutils.models import BernoulliVAE, Classifier, GaussianVAE
 from labutils.objectives import elbo, exact_log_likelihood, importance_bound
 from labutils.training import runs_folder, seeded
+
+import math
+import os
+import re
+
+import pytest
+import torch
+from torch import nn
 
 logits = torch.eye(10)
 labels = torch.arange(10)

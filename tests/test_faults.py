@@ -3,6 +3,9 @@
 The mirrors are a real server on this machine; /silent/ is the mirror that never answers.
 """
 
+from labutils import data
+from labutils.data import DataError, atomic_write, import_torchvision, load
+
 import os
 import signal
 import socket
@@ -14,9 +17,6 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
-from labutils import data
-from labutils.data import DataError, atomic_write, import_torchvision, load
 
 ONE = "train-labels-idx1-ubyte.gz"
 PATIENCE = 30  # seconds after which a server that hangs gives up: then the test fails

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 matplotlib.use("Agg")
+from labutils import figures
+
 from matplotlib import pyplot as plt
 from matplotlib.text import Text
-
-from labutils import figures
 
 IMAGES = torch.rand(20, 784, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 10

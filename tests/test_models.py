@@ -1,11 +1,5 @@
 """The networks return distributions over whole latent vectors and whole images."""
 
-import math
-
-import pytest
-import torch
-from torch.distributions import Independent, MixtureSameFamily, MultivariateNormal
-
 from labutils.models import (
     AutoEncoder,
     BernoulliVAE,
@@ -14,6 +8,12 @@ from labutils.models import (
     fit_mixture,
     start_at_mean,
 )
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Independent, MixtureSameFamily, MultivariateNormal
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 images = torch.rand(7, 784, generator=torch.Generator().manual_seed(0))

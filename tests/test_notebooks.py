@@ -1,5 +1,7 @@
 """What is stored in the notebooks: the text that is reviewed, and outputs without blemish."""
 
+from labutils.exercises import EXERCISES
+
 import ast
 import re
 from pathlib import Path
@@ -7,8 +9,6 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
-
-from labutils.exercises import EXERCISES
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

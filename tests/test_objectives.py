@@ -3,15 +3,6 @@
 The VAE here has six pixels: its 64 images can be counted, its latents integrated.
 """
 
-import itertools
-import math
-from types import SimpleNamespace
-
-import pytest
-import torch
-from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from labutils import models, objectives
 from labutils.models import BernoulliVAE, GaussianVAE, fit_mixture
 from labutils.objectives import (
@@ -23,6 +14,15 @@ from labutils.objectives import (
     kl_bernoulli,
     kl_diagonal_gaussian,
 )
+
+import itertools
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.utils._python_dispatch import TorchDispatchMode
 
 PIXELS = 6
 every_image = torch.tensor(list(itertools.product((0.0, 1.0), repeat=PIXELS)))

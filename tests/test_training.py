@@ -1,5 +1,11 @@
 """fit() learns, keeps the best, goes on where it stopped, and says what is wrong with its input."""
 
+from labutils import training
+from labutils.data import Split, binarize
+from labutils.models import Classifier, GaussianVAE
+from labutils.objectives import elbo
+from labutils.training import History, fit, seeded
+
 import gc
 import math
 import os
@@ -14,12 +20,6 @@ import pytest
 import torch
 from conftest import small_digits
 from torch.nn import functional as F
-
-from labutils import training
-from labutils.data import Split, binarize
-from labutils.models import Classifier, GaussianVAE
-from labutils.objectives import elbo
-from labutils.training import History, fit, seeded
 
 EPOCHS, STEPS = 4, 5  # of 20 images each
 

@@ -1,5 +1,8 @@
 """The widgets answer to their sliders and buttons, at once, with another picture."""
 
+from labutils import widgets
+from labutils.models import AutoEncoder, BernoulliVAE, fit_mixture
+
 import io
 import time
 
@@ -9,9 +12,6 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch.distributions import Normal
-
-from labutils import widgets
-from labutils.models import AutoEncoder, BernoulliVAE, fit_mixture
 
 
 def picture(image):
