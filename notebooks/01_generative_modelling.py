@@ -357,8 +357,11 @@ for k, colour in enumerate(colours):
     axes[0].plot(*new[:, k].T, "x", color="black", markersize=8)
 axes[0].set_ylabel("second component")
 axes[1].legend(loc="upper right")
-lab.figures.show(figure, alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse "
-     "and new points for each class. Right: straight boundaries, nothing else.")  # fmt: skip
+lab.figures.show(
+    figure,
+    alt="Test digits in the plane of two features. Left: curved boundaries, an ellipse "
+    "and new points for each class. Right: straight boundaries, nothing else.",
+)
 
 # %% [markdown]
 # **Predict, then run.** With very few labelled digits, which one wins? We repeat the fit on random training sets of 4 to
@@ -501,8 +504,11 @@ axes[1].plot(x, density, label="change of variables")
 axes[1].set(title="One mode becomes two", xlabel="x", ylabel="density", xlim=(-5, 5))
 axes[1].set_ylim(0, 0.28)
 axes[1].legend(loc="upper center", ncols=2)
-lab.figures.show(figure, alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
-     "and the density by the change of variables, which follows it.")  # fmt: skip
+lab.figures.show(
+    figure,
+    alt="Left: an increasing curve, steep around zero. Right: a histogram with two modes, "
+    "and the density by the change of variables, which follows it.",
+)
 
 # %% [markdown]
 # **The catch.** $f$ has to be invertible, with a determinant that can be computed: that is what *normalising flows* are
@@ -570,8 +576,11 @@ axes[1].set(title="Without noise there is no density", xscale="log", ylim=(-30, 
 axes[1].set(xlabel="noise (standard deviation)", ylabel="mean log-density (nats)")
 axes[1].invert_xaxis()
 axes[1].legend(loc="lower left")
-lab.figures.show(figure, alt="Left: samples on a wave in the plane, and points beside it. Right: as noise "
-     "falls, the log-density of the samples rises, that of the others falls.")  # fmt: skip
+lab.figures.show(
+    figure,
+    alt="Left: samples on a wave in the plane, and points beside it. Right: as noise "
+    "falls, the log-density of the samples rises, that of the others falls.",
+)
 
 # %% [markdown]
 # A decoder from 20 numbers to 784 pixels is such a map. Used without noise, as in a GAN or in the autoencoder of notebook
@@ -813,8 +822,11 @@ for axis, points, title in (
     axis.set(title=title, xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
 for axis in axes:
     axis.set_xlabel("$x_1$")
-lab.figures.show(figure, alt="A ring, darker on the right. Langevin samples fill it the same way; without "
-     "noise the points gather on a thin line.")  # fmt: skip
+lab.figures.show(
+    figure,
+    alt="A ring, darker on the right. Langevin samples fill it the same way; without "
+    "noise the points gather on a thin line.",
+)
 
 # %% [markdown]
 # **The catch.** Samples do not need $Z$, but a likelihood does, and so does its gradient in $\theta$. For images, a

@@ -508,7 +508,6 @@ print(history.table() if len(history) < 20 else history)
 # fixed binarisation of the test set.
 
 # %%
-
 ours, gain = lab.elbo_and_gain(vae, x_test, num_samples=1000)
 tight = ours.mean() + gain.mean()
 with torch.no_grad(), lab.seeded(seed):

@@ -443,7 +443,6 @@ def measure(estimator, model, x, draws=1000):
 # biased ones is closer?
 
 # %%
-
 small = replace(digits, train=digits.train[:10_000], validation=digits.validation[:1_000])
 early = new(lab.BernoulliVAE, 8, 100)
 train(
@@ -515,8 +514,13 @@ assert measured["DisARM", "late"][2] < 1.5 * min(of_biased[1]), "late, DisARM do
 # that test: with enough draws their bias shows.
 
 # %%
-colours = dict(zip(estimators, ("black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN),
-                   strict=True))  # fmt: skip
+colours = dict(
+    zip(
+        estimators,
+        ("black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN),
+        strict=True,
+    )
+)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
 for axis, stage in zip(axes, stages, strict=True):
     for height, name in enumerate(estimators):
@@ -710,7 +714,6 @@ print(history.table() if len(history) < 20 else history)
 # 40 for the linear models); ± is the standard error of that gain.
 
 # %%
-
 trained = {"hidden layers, Gumbel-Softmax": deep}
 trained |= {f"linear, {name}": one for name, one in linear.items()}
 scores = {
@@ -845,11 +848,14 @@ with torch.no_grad():
     rows = torch.cat([torch.cat([x[None], model.likelihood(torch.cat([c[None], f])).mean])
                       for x, c, f in zip(chosen, code, flipped, strict=True)])  # fmt: skip
 lab.figures.show(
-    lab.figures.digit_grid(rows, captions=["digit", "code"] + [f"bit {j}" for j in range(1, 9)] + [""] * 30,
-               title="One flip can change the style or the digit"),
+    lab.figures.digit_grid(
+        rows,
+        captions=["digit", "code"] + [f"bit {j}" for j in range(1, 9)] + [""] * 30,
+        title="One flip can change the style or the digit",
+    ),
     alt="Four rows: a binary digit, its decoded code, and eight decoded codes that differ from it "
     "in one bit. Some flips change the style, others the class.",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # **Hamming neighbours.** Codes that differ in few bits should decode to images that differ little. The first picture
@@ -909,7 +915,6 @@ lab.figures.show(
 # 256 codes above shows the same: the first four buttons choose the row, the last four the column.)
 
 # %%
-
 lab.widgets.bits(model, code[0])
 
 # %% [markdown]

@@ -595,9 +595,8 @@ assert (of_prior < -5).float().mean() > 2 * (gain < -5).float().mean(), "few dig
 # digits; so our numbers can be compared with each other, not with those. We keep 64 principal components, fitted on
 # training digits, so that the bundled test set too has more digits than features.
 
+
 # %%
-
-
 def classifier_loss(model, images, labels):
     return F.cross_entropy(model(images), labels)
 
@@ -749,9 +748,8 @@ for latent_dim, hidden_dim, objective, epochs, rate in (
 # grey digits. So we compare what all models have, mean images given a code, with grey test digits; and measure
 # afterwards what changes with binary draws.
 
+
 # %%
-
-
 @torch.no_grad()
 def decoded(model, density, count):
     """Mean images of codes that are drawn from a density."""
@@ -916,9 +914,12 @@ real_binary = space(x_test)
 with lab.seeded(seed):
     binary = {name: space(lab.binarize(images)) for name, images in pictures.items()}
 of_draws = {
-    name: (lab.frechet_distance(x, real_binary), *lab.precision_recall(x[spaced], real_binary[spaced]))
+    name: (
+        lab.frechet_distance(x, real_binary),
+        *lab.precision_recall(x[spaced], real_binary[spaced]),
+    )
     for name, x in binary.items()
-}  # fmt: skip
+}
 print("                             Frechet distance        precision           recall")
 print("                              means     draws    means   draws    means   draws")
 for name, values in of_draws.items():
@@ -1013,7 +1014,6 @@ assert by_noise[0] < by_noise[-1] < max(by_noise), "a maximum, and no limit for 
 # tighter $K = 1000$ bound.
 
 # %%
-
 drawn_once = {"split": "test", "binarisation": f"drawn once, seed {seed}"}
 record = partial(lab.scoreboard, source=digits.source, **drawn_once)
 for name, size in (("independent pixels", 1), (f"mixture of {chosen} Bernoullis", chosen)):
@@ -1222,7 +1222,6 @@ assert blur["test digits"] < blur["AE, 16 numbers"] < blur["AE, 2 numbers"]
 # often a clean digit, at a code that no digit has.
 
 # %%
-
 lab.widgets.latent_walk(plane, mixture, codes["validation"])
 
 # %% [markdown]
