@@ -41,7 +41,8 @@ from labutils.models import (
     start_at_mean,
 )
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
-from labutils.training import fit, seeded
+from labutils.runtime import seeded
+from labutils.training import fit
 
 __all__ = [
     "AutoEncoder",

@@ -1,5 +1,7 @@
 """Digits in, as tensors: MNIST, or the handwritten digits that scikit-learn ships."""
 
+from labutils.runtime import atomic_write, cache_folder
+
 import gzip
 import hashlib
 import http.client
@@ -10,13 +12,11 @@ import time
 import urllib.request
 import warnings
 from concurrent import futures
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 TIMEOUT = 10.0  # seconds that a mirror may stay silent
 SLOWEST = 10_000  # bytes per second: below this a mirror counts as silent
@@ -126,23 +126,6 @@ def binarize(images, generator=None):
         images.shape, generator=generator, dtype=images.dtype, device=images.device
     )
     return uniform.lt_(images)  # in place: four times as fast as torch.bernoulli on a CPU
-
-
-def cache_folder():
-    """Where downloads and trained models are kept."""
-    return user_cache_path("labutils")
-
-
-@contextmanager
-def atomic_write(path):
-    """Open a binary file that appears at `path` only once it is written in full."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(scratch, "wb") as file:
-            yield file
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def import_torchvision():

@@ -9,7 +9,8 @@ Their values are computed with hard bits and are ELBO estimates, but for gumbel_
 decodes relaxed bits, and its value is no bound on log p(x). Report `elbo`, whatever was trained.
 """
 
-from labutils.objectives import check_count, kl_bernoulli
+from labutils import guards
+from labutils.objectives import kl_bernoulli
 
 import math
 
@@ -28,7 +29,7 @@ def leave_one_out(model, x, num_samples=2):
 
     Unbiased. Raises ValueError for fewer than two samples.
     """
-    check_count(num_samples)
+    guards.whole_number(num_samples, "num_samples")
     if num_samples == 1:
         raise ValueError("leave_one_out needs at least 2 samples: of one, there are no others.")
     posterior, z = _sampled_bits(model, x, num_samples)
@@ -42,7 +43,7 @@ def disarm(model, x, num_samples=2):
 
     Unbiased. Raises ValueError for an odd number of samples.
     """
-    check_count(num_samples)
+    guards.whole_number(num_samples, "num_samples")
     if num_samples % 2:
         raise ValueError(f"disarm draws pairs: num_samples must be even, got {num_samples}.")
     posterior = model.posterior(x)
@@ -69,7 +70,7 @@ def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
     """
     if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive number, got {temperature!r}. Try 0.5.")
-    check_count(num_samples)
+    guards.whole_number(num_samples, "num_samples")
     posterior = model.posterior(x)
     logits = posterior.base_dist.logits
     u = torch.rand(num_samples, *logits.shape, dtype=x.dtype, device=x.device)
@@ -79,7 +80,7 @@ def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
 
 def _sampled_bits(model, x, num_samples):
     """The posterior, and codes drawn from it: (samples, batch, latent)."""
-    check_count(num_samples)
+    guards.whole_number(num_samples, "num_samples")
     posterior = model.posterior(x)
     return posterior, posterior.sample((num_samples,))
 

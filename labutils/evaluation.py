@@ -1,9 +1,8 @@
 """Measures of a trained model on data that it has not seen, and the course's scoreboard."""
 
-from labutils.data import atomic_write
 from labutils.models import PIXELS
 from labutils.objectives import elbo, importance_bound
-from labutils.training import runs_folder, seeded
+from labutils.runtime import atomic_write, runs_folders, seeded
 
 import json
 import math
@@ -100,7 +99,7 @@ def scoreboard(
     row = None
     if model is not None:
         row = _row(model, nats, source, kind, split, binarisation, num_samples, gain)
-    file, rows = runs_folder() / "scoreboard.json", []
+    file, rows = runs_folders()[0] / "scoreboard.json", []
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_suffix(".lock")):

@@ -1,5 +1,7 @@
 """The networks of the course. The generative ones return torch.distributions."""
 
+from labutils import guards
+
 import torch
 from torch import nn
 from torch.distributions import (
@@ -111,7 +113,7 @@ class BernoulliVAE(nn.Module):
     def posterior(self, x):
         """q(z given x), Eq. 4.2: x (batch, 784). Its log_prob refuses codes that are not bits."""
         logits = self.encoder(x)
-        check_finite(logits)
+        guards.finite_logits(logits)
         return Independent(Bernoulli(logits=logits), 1)
 
     def likelihood(self, z):
@@ -211,13 +213,6 @@ def _check_codes(codes, components):
             f"components must be a whole number from 1 to {count // (dimensions + 1)}: each needs "
             f"{dimensions + 1} of the {count} codes for its covariance. Got {components!r}."
         )
-
-
-def check_finite(logits):
-    """Raise ValueError where a logit is NaN or infinite."""
-    if not logits.isfinite().all():
-        wrong = logits[~logits.isfinite()][0].item()
-        raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
 
 
 def _mlp(input_dim, hidden_dim, output_dim):

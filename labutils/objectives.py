@@ -1,6 +1,6 @@
 """What the course maximises: one function per equation, in nats, one number per example."""
 
-from labutils.models import check_finite
+from labutils import guards
 
 import math
 
@@ -29,7 +29,7 @@ def kl_bernoulli(logits, prior_logits=0.0):
     """
     prior_logits = torch.as_tensor(prior_logits, dtype=logits.dtype, device=logits.device)
     for argument in (logits, prior_logits):
-        check_finite(argument)
+        guards.finite_logits(argument)
     # log sigmoid never takes the logarithm of 0, and log(1 - sigmoid(a)) is log sigmoid(-a)
     one = logits.sigmoid() * (F.logsigmoid(logits) - F.logsigmoid(prior_logits))
     zero = (-logits).sigmoid() * (F.logsigmoid(-logits) - F.logsigmoid(-prior_logits))
@@ -44,7 +44,7 @@ def elbo(model, x, num_samples=1):
     not that of the ELBO. Use it to score, and labutils.estimators to train. The KL term is in
     closed form where torch has one, and otherwise, as for a mixture, from the same samples.
     """
-    check_count(num_samples)
+    guards.whole_number(num_samples, "num_samples")
     posterior = model.posterior(x)
     draw = posterior.rsample if posterior.has_rsample else posterior.sample
     z = draw((num_samples,))  # (samples, batch, latent)
@@ -64,7 +64,7 @@ def importance_bound(model, x, num_samples):
     x: (batch, 784). Returns (batch,) in nats, no gradient. It rises toward log p(x) with
     num_samples. Samples are drawn a few at a time: memory does not grow with their number.
     """
-    check_count(num_samples)
+    guards.whole_number(num_samples, "num_samples")
     posterior, prior = model.posterior(x), model.prior
     total = x.new_full(x.shape[:1], -math.inf)
     at_once = max(1, MEMORY // x.numel())
@@ -80,9 +80,7 @@ def all_codes(latent_dim):
 
     Raises ValueError for more bits than MOST_BITS.
     """
-    if not isinstance(latent_dim, int) or latent_dim < 1:
-        raise ValueError(f"latent_dim must be a whole number, 1 or more, got {latent_dim!r}.")
-    if latent_dim > MOST_BITS:
+    if guards.whole_number(latent_dim, "latent_dim") > MOST_BITS:
         raise ValueError(
             f"{latent_dim} bits are too many to enumerate, the limit is {MOST_BITS}. Use elbo or "
             f"importance_bound."
@@ -121,9 +119,3 @@ def _of_all_codes(model, x):
     codes = all_codes(model.prior.event_shape[0]).to(x)
     logits = model.likelihood(codes).base_dist.logits
     return logits @ x.T - F.softplus(logits).sum(-1, keepdim=True), codes
-
-
-def check_count(num_samples):
-    """Raise ValueError unless num_samples is a whole number, 1 or more."""
-    if not isinstance(num_samples, int) or num_samples < 1:
-        raise ValueError(f"num_samples must be a whole number, 1 or more, got {num_samples!r}.")

@@ -1,6 +1,6 @@
 """The one training loop of the course, its history and its checkpoints."""
 
-from labutils.data import atomic_write, cache_folder
+from labutils.runtime import atomic_write, random_state, runs_folders, seeded, set_random_state
 
 import hashlib
 import io
@@ -10,7 +10,6 @@ import time
 import warnings
 import zipfile
 import zlib
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -107,7 +106,7 @@ def fit(model, loss, data, *, epochs, batch_size, learning_rate, seed, name=None
             if name:
                 settings = (epochs, batch_size, learning_rate, seed, device.type)
                 key = _fingerprint(model, loss, (train, validation), settings)
-                run.resume(runs_folder() / f"{name}-{key}.pt")
+                run.resume(runs_folders()[0] / f"{name}-{key}.pt")
             run.train(loss, train, validation, batch_size)
     except KeyboardInterrupt:
         warnings.warn(
@@ -122,18 +121,6 @@ def fit(model, loss, data, *, epochs, batch_size, learning_rate, seed, name=None
             model.load_state_dict(run.best)
         model.to(home).eval()
     return run.history
-
-
-@contextmanager
-def seeded(seed, device="cpu"):
-    """Random numbers from `seed` inside the block; the state outside stays as it was."""
-    device = torch.device(device)
-    before = _random_state(device)
-    torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        _set_random_state(before, device)
 
 
 class _Run:
@@ -219,7 +206,7 @@ class _Run:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "random": _random_state(self.device),
+            "random": random_state(self.device),
         }
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -253,12 +240,7 @@ class _Run:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        _set_random_state(state["random"], self.device)
-
-
-def runs_folder():
-    """Where trained models and the scoreboard are kept."""
-    return Path(os.environ.get("LABUTILS_RUNS") or cache_folder() / "runs")
+        set_random_state(state["random"], self.device)
 
 
 def _fingerprint(model, loss, splits, settings):
@@ -277,19 +259,6 @@ def _fingerprint(model, loss, splits, settings):
     # six digits: a GPU may add up in another order
     parts += [f"{number.norm().item():.6g}" for number in (value, *gradients) if number is not None]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _random_state(device):
-    state = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        state["accelerator"] = torch.get_device_module(device).get_rng_state()
-    return state
-
-
-def _set_random_state(state, device):
-    torch.set_rng_state(state["cpu"].cpu())
-    if device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(state["accelerator"].cpu())
 
 
 def _check_settings(epochs, batch_size, learning_rate, seed):

@@ -1,6 +1,6 @@
 """What the tests share: folders of their own, small digits, a small MNIST, other processes."""
 
-from labutils import data, training
+from labutils import data, runtime
 from labutils.data import Digits, Split
 
 import gzip
@@ -17,7 +17,7 @@ import torch
 @pytest.fixture(autouse=True)
 def folders(tmp_path, monkeypatch):
     """No test touches the user's cache, nor opens a window."""
-    for module in (data, training):
+    for module in (data, runtime):
         monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setenv("LABUTILS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("MPLBACKEND", "Agg")

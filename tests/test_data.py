@@ -1,7 +1,8 @@
 """load() gives the same disjoint splits, from the first place that has them."""
 
 from labutils import data
-from labutils.data import CHECKSUMS, DataError, atomic_write, binarize, import_torchvision, load
+from labutils.data import CHECKSUMS, DataError, binarize, import_torchvision, load
+from labutils.runtime import atomic_write
 
 import os
 import re

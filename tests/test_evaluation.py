@@ -16,7 +16,7 @@ from labutils.evaluation import (
 )
 from labutils.models import BernoulliVAE, Classifier, GaussianVAE
 from labutils.objectives import elbo, exact_log_likelihood, importance_bound
-from labutils.training import runs_folder, seeded
+from labutils.runtime import runs_folders, seeded
 
 import math
 import os
@@ -195,7 +195,7 @@ ROW = (
 )  # fmt: skip
 def test_a_damaged_scoreboard_is_set_aside(text):
     scoreboard("VAE", values, kind="ELBO", **SET)
-    file = runs_folder() / "scoreboard.json"
+    file = runs_folders()[0] / "scoreboard.json"
     file.write_text(text)
     with pytest.warns(UserWarning, match="damaged. It was set aside as scoreboard.damaged.json"):
         board = scoreboard("coins", values, kind="exact", **SET)
@@ -204,8 +204,8 @@ def test_a_damaged_scoreboard_is_set_aside(text):
 
 
 def test_a_scoreboard_that_cannot_be_kept_is_still_shown():
-    runs_folder().parent.mkdir(parents=True, exist_ok=True)
-    runs_folder().write_text("a file, where a folder should be")
+    runs_folders()[0].parent.mkdir(parents=True, exist_ok=True)
+    runs_folders()[0].write_text("a file, where a folder should be")
     with pytest.warns(UserWarning, match="cannot be kept"):
         board = scoreboard("VAE", values, kind="ELBO", **SET)
     assert [row["model"] for row in board.rows] == ["VAE"]
@@ -243,7 +243,7 @@ def enter(number, folder):
 
 
 def test_processes_that_enter_rows_at_once_lose_none(processes):
-    folder = str(runs_folder())
+    folder = str(runs_folders()[0])
     started = [processes.Process(target=enter, args=(number, folder)) for number in range(4)]
     for process in started:
         process.start()

@@ -4,7 +4,8 @@ The mirrors are a real server on this machine; /silent/ is the mirror that never
 """
 
 from labutils import data
-from labutils.data import DataError, atomic_write, import_torchvision, load
+from labutils.data import DataError, import_torchvision, load
+from labutils.runtime import atomic_write
 
 import os
 import signal

@@ -4,7 +4,8 @@ from labutils import training
 from labutils.data import Split, binarize
 from labutils.models import Classifier, GaussianVAE
 from labutils.objectives import elbo
-from labutils.training import History, fit, seeded
+from labutils.runtime import seeded
+from labutils.training import History, fit
 
 import gc
 import math
@@ -474,7 +475,7 @@ def test_code_in_a_checkpoint_is_not_executed(runs, tmp_path):
     assert not (tmp_path / "code was executed").exists()
 
 
-def test_a_runs_folder_that_cannot_be_written_only_warns(runs):
+def test_a_runs_folders_that_cannot_be_written_only_warns(runs):
     runs.write_text("not a folder")
     with pytest.warns(UserWarning, match="not kept: .* cannot be written") as caught:
         model, history = train(name="run")
@@ -486,7 +487,7 @@ def test_a_runs_folder_that_cannot_be_written_only_warns(runs):
 @pytest.mark.skipif(os.name == "nt", reason="Windows folders have no such permission")
 @pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may go anywhere")
 @pytest.mark.parametrize("permission", [0o000, 0o500])
-def test_a_runs_folder_without_permission_only_warns(permission, runs):
+def test_a_runs_folders_without_permission_only_warns(permission, runs):
     runs.mkdir()
     runs.chmod(permission)
     with pytest.warns(UserWarning, match=r"cannot be written .*Permission denied"):
