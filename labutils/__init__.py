@@ -41,6 +41,7 @@ from labutils.models import (
     start_at_mean,
 )
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
+from labutils.recipes import trained
 from labutils.runtime import seeded
 from labutils.training import fit
 
@@ -73,6 +74,7 @@ __all__ = [
     "seeded",
     "standard_error",
     "start_at_mean",
+    "trained",
 ]
 
 
