@@ -32,12 +32,12 @@ from labutils.evaluation import (
     scoreboard,
     standard_error,
 )
+from labutils.mixtures import BernoulliMixture, GaussianMixture
 from labutils.models import (
     AutoEncoder,
     BernoulliVAE,
     Classifier,
     GaussianVAE,
-    fit_mixture,
     start_at_mean,
 )
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
@@ -47,10 +47,12 @@ from labutils.training import fit
 
 __all__ = [
     "AutoEncoder",
+    "BernoulliMixture",
     "BernoulliVAE",
     "Classifier",
     "DataError",
     "DigitFeatures",
+    "GaussianMixture",
     "GaussianVAE",
     "accuracy",
     "binarize",
@@ -60,7 +62,6 @@ __all__ = [
     "elbo",
     "elbo_and_gain",
     "fit",
-    "fit_mixture",
     "frechet_distance",
     "importance_bound",
     "kl_bernoulli",
