@@ -2,6 +2,8 @@
 
 from labutils import guards
 
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from torch.distributions import (
@@ -15,6 +17,22 @@ from torch.distributions import (
 from torch.nn import functional as F
 
 PIXELS = 784
+
+
+@contextmanager
+def evaluating(model: nn.Module):
+    """Evaluation mode, without gradients, in the block; each module's own mode comes back after it.
+
+    For what measures a model: dropout stays on in a training loop that measures on the way.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 class Classifier(nn.Module):
