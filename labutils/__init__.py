@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 
-_LAZY = ("estimators", "figures", "widgets")  # slow to import: they are loaded at first use
+_LAZY = ("diagrams", "estimators", "figures", "widgets")  # slow to import: they are loaded at first use
 
 
 def __getattr__(name):

@@ -709,19 +709,3 @@ def test_a_history_tables_itself():
     assert first.split() == ["1", "3", "2.25", "0.01", "1.0", "best"]
     assert second.split() == ["2", "2", "2.5", "0.001", "1.5"]
     assert len(History(3).table().splitlines()) == 1
-
-
-def test_a_history_plots_itself():
-    from matplotlib import pyplot as plt
-
-    axes = history().plot()
-    train, validation = axes.get_lines()
-    assert list(train.get_xdata()) == [1, 2]
-    assert train.get_ydata().tolist() == [3.0, 2.0]
-    assert validation.get_ydata().tolist() == [2.25, 2.5]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation"]
-    assert "nats" in axes.get_ylabel()
-    other = plt.figure().add_subplot()
-    assert history().plot(other) is other
-    axes.figure.canvas.draw()
-    plt.close("all")
