@@ -69,8 +69,7 @@ __all__ = [
     "trained",
 ]
 
-_LAZY = ("estimators", "figures", "quality", "widgets")  # slow or rarely used: loaded at first use
-_OF_QUALITY = ("frechet_distance", "precision_recall")
+_LAZY = ("diagrams", "estimators", "figures", "quality", "recipes", "widgets")  # at first use
 
 
 def __getattr__(name):
