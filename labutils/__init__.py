@@ -70,6 +70,7 @@ __all__ = [
 ]
 
 _LAZY = ("diagrams", "estimators", "figures", "quality", "recipes", "widgets")  # at first use
+_OF_QUALITY = ("frechet_distance", "precision_recall")
 
 
 def __getattr__(name):
