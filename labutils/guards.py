@@ -26,11 +26,16 @@ def finite_logits(logits: torch.Tensor) -> None:
         raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
 
 
+def tensor(value: object, name: str) -> None:
+    """Raise ValueError unless `value` is a torch tensor."""
+    if not isinstance(value, torch.Tensor):
+        kind = f"{type(value).__module__}.{type(value).__name__}"
+        raise ValueError(f"{name} must be a torch tensor, got {kind}. Try torch.as_tensor(...).")
+
+
 def pixels(images: torch.Tensor, name: str = "images") -> None:
     """Raise ValueError unless images is a floating-point tensor with values in [0, 1]."""
-    if not isinstance(images, torch.Tensor):
-        kind = f"{type(images).__module__}.{type(images).__name__}"
-        raise ValueError(f"{name} must be a torch tensor, got {kind}. Try torch.as_tensor(...).")
+    tensor(images, name)
     if not images.is_floating_point():
         raise ValueError(
             f"{name} must be floating-point numbers in [0, 1], got {images.dtype}. "
