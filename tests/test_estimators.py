@@ -81,18 +81,18 @@ def test_enumeration_is_the_sum_over_all_codes_with_their_probabilities(vae):
 @pytest.mark.parametrize("num_samples", [2, 4])
 @pytest.mark.parametrize("estimator", UNBIASED)
 def test_the_unbiased_ones_agree_with_enumeration(estimator, num_samples, vae):
-    value, exact = gradients(exact, vae, 1)
+    value, slope = gradients(exact, vae, 1)
     values, drawn = gradients(estimator, vae, DRAWS, num_samples=num_samples)
-    assert z_scores(drawn, exact[0]).abs().max() < 5
+    assert z_scores(drawn, slope[0]).abs().max() < 5
     assert z_scores(values, value[0]).abs().max() < 5
 
 
 @pytest.mark.parametrize("estimator", BIASED)
 def test_the_biased_ones_do_not(estimator, vae):
-    _, exact = gradients(exact, vae, 1)
+    _, slope = gradients(exact, vae, 1)
     _, drawn = gradients(estimator, vae, DRAWS)
-    assert z_scores(drawn, exact[0]).abs().max() > 8
-    assert torch.cosine_similarity(drawn.mean(0).flatten(), exact.flatten(), dim=0) > 0.5
+    assert z_scores(drawn, slope[0]).abs().max() > 8
+    assert torch.cosine_similarity(drawn.mean(0).flatten(), slope.flatten(), dim=0) > 0.5
 
 
 @pytest.mark.parametrize("estimator", HARD)
@@ -109,9 +109,9 @@ def test_the_value_of_relaxed_bits_does_not(vae):
 
 
 def test_a_low_temperature_has_less_bias_and_more_variance(vae):
-    _, exact = gradients(exact, vae, 1)
+    _, slope = gradients(exact, vae, 1)
     cold, hot = (gradients(gumbel_softmax, vae, DRAWS, temperature=t)[1] for t in (0.2, 2.0))
-    assert (cold.mean(0) - exact[0]).norm() < (hot.mean(0) - exact[0]).norm()
+    assert (cold.mean(0) - slope[0]).norm() < (hot.mean(0) - slope[0]).norm()
     assert cold.var(0).sum() > 2 * hot.var(0).sum()
 
 
@@ -140,7 +140,7 @@ def test_what_g_is_made_of_learns_on_average_as_from_enumeration(estimator, vae)
     def slope(value):
         return torch.autograd.grad(value.mean(), offset)[0]
 
-    drawn = torch.stack([slope(estimator(g, logits)) for _ in range(2_000)])
+    drawn = torch.stack([slope(estimator(g, logits)) for _ in range(400)])
     assert z_scores(drawn, slope(exact(g, logits))).abs().max() < 5
 
 
@@ -166,12 +166,10 @@ def elbo_gradients(objective, model, draws):
 
 
 @pytest.mark.parametrize("estimator", UNBIASED)
-@pytest.mark.parametrize("prior_logits", [0.0, 1.5])
-def test_the_elbo_of_bits_agrees_with_enumeration(prior_logits, estimator, vae):
-    prior = Independent(Bernoulli(logits=torch.full((8,), prior_logits)), 1)
-    model = vae.with_prior(prior)
+def test_the_elbo_of_bits_agrees_with_enumeration(estimator, vae):
+    model = vae.with_prior(Independent(Bernoulli(logits=torch.full((8,), 1.5)), 1))
     value, exact_slope = elbo_gradients(exact_elbo, model, 1)
-    values, slopes = elbo_gradients(partial(bits_elbo, estimator), model, 2_000)
+    values, slopes = elbo_gradients(partial(bits_elbo, estimator), model, 400)
     assert z_scores(values, value[0]).abs().max() < 5
     assert z_scores(slopes, exact_slope[0]).abs().max() < 5
 
@@ -197,7 +195,7 @@ def test_the_kl_is_exact(estimator, vae):
     weights = list(vae.encoder.parameters())
     expected = torch.autograd.grad(-kl_bernoulli(logits).sum(), weights)
     if estimator is score_function:  # without a baseline the constant in g remains
-        _, slopes = elbo_gradients(partial(bits_elbo, estimator), vae, 2_000)
+        _, slopes = elbo_gradients(partial(bits_elbo, estimator), vae, 400)
         assert z_scores(slopes, expected[-1]).abs().max() < 5
     else:
         got = torch.autograd.grad(bits_elbo(estimator, vae, x).sum(), weights)
@@ -218,11 +216,9 @@ def test_other_codes_and_priors_have_no_elbo_of_bits(vae):
 @pytest.mark.parametrize("estimator", ALL)
 def test_one_signature(estimator, vae):
     """(g, logits, num_samples=2), and nothing else that has no default."""
-    names = ["g", "logits", "num_samples"]
-    *first, last = list(inspect.signature(estimator).parameters.values())[:3]
-    others = list(inspect.signature(estimator).parameters.values())[3:]
-    assert [each.name for each in (*first, last)] == names
-    assert last.default == 2
+    g, logits, num_samples, *others = inspect.signature(estimator).parameters.values()
+    assert [g.name, logits.name, num_samples.name] == ["g", "logits", "num_samples"]
+    assert num_samples.default == 2
     assert all(each.kind is each.KEYWORD_ONLY for each in others)
     value = estimator(likelihood_of(vae, x), vae.encoder(x))
     assert value.shape == (6,) and value.requires_grad
@@ -245,7 +241,7 @@ def seen(estimator, logits, num_samples):
 def test_g_sees_all_codes_at_once_with_the_samples_first(estimator):
     z = seen(estimator, torch.randn(6, 8), 4)
     assert z.shape == (4, 6, 8)
-    assert estimator is gumbel_softmax or set(z.unique().tolist()) <= {0.0, 1.0}
+    assert estimator is gumbel_softmax or torch.allclose(z, z.round(), atol=1e-6)  # hard bits
     double = seen(estimator, torch.randn(6, 8).double(), 4)
     assert double.dtype == torch.float64
 
