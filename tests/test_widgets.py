@@ -1,7 +1,8 @@
 """The widgets answer to their sliders and buttons, at once, with another picture."""
 
 from labutils import widgets
-from labutils.models import AutoEncoder, BernoulliVAE, fit_mixture
+from labutils.mixtures import GaussianMixture
+from labutils.models import AutoEncoder, BernoulliVAE
 
 import io
 import time
@@ -120,7 +121,7 @@ def colours(image):
 @pytest.fixture
 def walk():
     torch.manual_seed(0)
-    model, mixture = AutoEncoder(2, 400), fit_mixture(CODES, 3)
+    model, mixture = AutoEncoder(2, 400), GaussianMixture.fit(CODES, 3, seed=0)
     first, second, image, caption = widgets.latent_walk(model, mixture, CODES).children
     return model, mixture, (first, second), image, caption
 
