@@ -26,12 +26,12 @@ from labutils.evaluation import (
     log_likelihood,
     paired_bootstrap,
 )
+from labutils.mixtures import BernoulliMixture, GaussianMixture
 from labutils.models import (
     AutoEncoder,
     BernoulliVAE,
     Classifier,
     GaussianVAE,
-    fit_mixture,
     start_at_mean,
 )
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
@@ -42,9 +42,11 @@ from labutils.training import fit
 
 __all__ = [
     "AutoEncoder",
+    "BernoulliMixture",
     "BernoulliVAE",
     "Classifier",
     "DataError",
+    "GaussianMixture",
     "GaussianVAE",
     "Scoreboard",
     "accuracy",
@@ -54,7 +56,6 @@ __all__ = [
     "elbo",
     "elbo_and_gain",
     "fit",
-    "fit_mixture",
     "frechet_distance",
     "importance_bound",
     "kl_bernoulli",
@@ -68,7 +69,7 @@ __all__ = [
     "trained",
 ]
 
-_LAZY = ("estimators", "figures", "quality", "widgets")  # slow or rarely used: loaded at first use
+_LAZY = ("diagrams", "estimators", "figures", "quality", "recipes", "widgets")  # at first use
 _OF_QUALITY = ("frechet_distance", "precision_recall")
 
 
