@@ -2,7 +2,6 @@
 
 from labutils import data
 from labutils.data import CHECKSUMS, DataError, binarize, import_torchvision, load
-from labutils.runtime import atomic_write
 
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from labutils.runtime import atomic_write
 
 MNIST = os.environ.get("LABUTILS_DATA")
 needs_mnist = pytest.mark.skipif(

@@ -4,7 +4,6 @@ from labutils import training
 from labutils.data import Split, binarize
 from labutils.models import Classifier, GaussianVAE
 from labutils.objectives import elbo
-from labutils.runtime import seeded
 from labutils.training import History, fit
 
 import gc
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import small_digits
+from labutils.runtime import seeded
 from torch.nn import functional as F
 
 EPOCHS, STEPS = 4, 5  # of 20 images each
