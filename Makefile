@@ -44,7 +44,7 @@ bundled: $(STAMP)  ## execute every notebook as without a network: on the bundle
 lint: $(STAMP)  ## check style and format, notebooks included, and print sizes
 	@$(RUN) ruff check && $(RUN) ruff format --check && $(BIN)/python tools/sizes.py
 
-format: $(STAMP)  ## mend style and format where that is possible without a person
+format: $(STAMP)  ## fix style and format where ruff can
 	@$(RUN) ruff format && $(RUN) ruff check --fix
 
 bench: $(STAMP)  ## measure speed and memory
