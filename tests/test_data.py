@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from labutils.runtime import atomic_write
 
 MNIST = os.environ.get("LABUTILS_DATA")
 needs_mnist = pytest.mark.skipif(

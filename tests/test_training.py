@@ -4,6 +4,7 @@ from labutils import training
 from labutils.data import Split, binarize
 from labutils.models import Classifier, GaussianVAE
 from labutils.objectives import elbo
+from labutils.runtime import seeded
 from labutils.training import History, fit
 
 import gc
@@ -18,7 +19,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import small_digits
-from labutils.runtime import seeded
 from torch.nn import functional as F
 
 EPOCHS, STEPS = 4, 5  # of 20 images each
