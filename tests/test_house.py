@@ -3,20 +3,15 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 ROOT = Path(__file__).resolve().parent.parent
-CONDA_NAMES = {"torch": "pytorch"}
-IMPORT_ALLOWANCE = 0.3  # seconds
+REQUIREMENTS = ("requirements.txt", "requirements-tools.txt")
 SLOW_TO_IMPORT = {"ipywidgets", "matplotlib", "sklearn", "torchvision"}
 
 
@@ -24,46 +19,119 @@ def read(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def requirement_lines():
-    lines = (line.split("#")[0].strip() for line in read("requirements.txt").splitlines())
-    return [line for line in lines if line]
+def lines(name):
+    stripped = (line.split("#")[0].strip() for line in read(name).splitlines())
+    return [line for line in stripped if line]
 
 
-def pins(lines):
+def requirements(name):
+    return [Requirement(line) for line in lines(name) if not line.startswith("-")]
+
+
+def pins(name):
     """Package name to version."""
-    return {r.name: str(r.specifier) for r in map(Requirement, lines)}
+    return {r.name: str(r.specifier).removeprefix("==") for r in requirements(name)}
 
 
-def pip_pins():
-    return pins(line for line in requirement_lines() if not line.startswith("-"))
+def project():
+    return tomllib.loads(read("pyproject.toml"))["project"]
 
 
-def test_requirements_are_pinned_and_end_with_labutils_itself():
-    assert all(re.fullmatch(r"==[\d.]+", version) for version in pip_pins().values())
-    assert requirement_lines()[-1] == "-e ."
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_requirements_are_pinned_under_the_constraints(name):
+    assert all(re.fullmatch(r"[\d.]+", version) for version in pins(name).values())
+    assert lines(name)[0] == "-c constraints.txt"
 
 
-def test_conda_and_pip_install_the_same():
-    *packages, pip = yaml.safe_load(read("environment.yml"))["dependencies"]
-    conda = pins(line for line in packages if not re.match(r"(python|pip)\b", line))
-    assert conda == {CONDA_NAMES.get(name, name): pin for name, pin in pip_pins().items()}
-    assert pip == {"pip": ["-e ."]}
+def test_the_requirements_end_with_labutils_itself():
+    assert lines("requirements.txt")[-1] == "-e ."
+
+
+def test_conda_installs_the_same():
+    packages = yaml.safe_load(read("environment.yml"))["dependencies"]
+    assert packages == ["python=3.12", "pip", {"pip": ["-r requirements.txt"]}]
 
 
 def test_the_pins_satisfy_what_labutils_depends_on():
-    versions = {name: pin.removeprefix("==") for name, pin in pip_pins().items()}
-    for line in tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]:
-        dependency = Requirement(line)
+    versions = pins("requirements.txt")
+    for dependency in map(Requirement, project()["dependencies"]):
         assert dependency.name in versions
         assert dependency.specifier.contains(versions[dependency.name])
 
 
-def test_the_readme_names_verbs_that_exist():
-    code = re.findall(r"```.*?```|`[^`\n]+`", read("README.md"), re.DOTALL)
-    named = set(re.findall(r"\bmake ([a-z]+)", "\n".join(code)))
-    verbs = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
-    assert named, "README.md names no verb of make"
-    assert named <= verbs
+def constraints(python, system):
+    """Package name to version, as pip reads the file there."""
+    os_name = "nt" if system == "win32" else "posix"
+    there = {"python_full_version": python, "sys_platform": system, "os_name": os_name}
+    return {
+        r.name: str(r.specifier).removeprefix("==")
+        for r in requirements("constraints.txt")
+        if r.marker is None or r.marker.evaluate(there)
+    }
+
+
+@pytest.mark.parametrize("python", ["3.11.7", "3.12.1", "3.14.0"])
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_the_constraints_hold_the_requirements(name, system, python):
+    assert pins(name).items() <= constraints(python, system).items(), "run `make pins`"
+
+
+def test_the_constraints_hold_what_the_requirements_pull_in():
+    pinned = constraints("3.11.7", "linux")
+    assert {"numpy", "scipy", "joblib", "ipython", "nbconvert"} <= pinned.keys()
+
+
+def test_the_constraints_name_packages_only():
+    for line in read("constraints.txt").splitlines():
+        assert line.startswith("#") or Requirement(line).url is None
+
+
+def test_every_place_names_the_same_oldest_python():
+    oldest = project()["requires-python"].removeprefix(">=")
+    assert f"Python {oldest} or newer" in read("README.md")
+    assert f"Python {oldest} or newer" in read("Makefile")
+    assert f"({oldest.replace('.', ', ')})" in read("Makefile")
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        assert f'"{oldest}"' in path.read_text(encoding="utf-8"), path.name
+
+
+def targets():
+    return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_texts_name_targets_that_exist(name):
+    code = re.findall(r"```.*?```|`[^`\n]+`", read(name), re.DOTALL)
+    named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(code)))
+    assert named, f"{name} names no target of make"
+    assert named <= targets()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_links_between_files_lead_somewhere(name):
+    folder = (ROOT / name).parent
+    links = re.findall(r"\]\(([^)#:]+)\)", read(name))
+    assert links
+    assert not [link for link in links if not (folder / link).exists()]
+
+
+def test_contributing_has_a_sentence_for_each_module():
+    modules = {path.stem for path in (ROOT / "labutils").glob("[!_]*.py")}
+    assert not [name for name in modules if f"`{name}`" not in read("CONTRIBUTING.md")]
+
+
+def test_all_targets_are_listed_and_phony():
+    (phony,) = re.findall(r"^\.PHONY: (help .*)", read("Makefile"), re.MULTILINE)
+    assert set(phony.split()) == targets()
+    assert set(re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.MULTILINE)) == targets()
+
+
+def test_pytest_waits_longer_than_nbval():
+    (nbval,) = re.findall(r"--nbval-cell-timeout=(\d+)", read("Makefile"))
+    assert f"--nbval-cell-timeout={nbval}" in read("README.md")
+    options = tomllib.loads(read("pyproject.toml"))["tool"]["pytest"]["ini_options"]
+    assert options["timeout"] > int(nbval)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only git knows which files are ours")
@@ -79,14 +147,6 @@ def test_no_file_holds_a_path_of_somebodys_machine():
 def python(code):
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
-
-def test_importing_labutils_takes_little_more_than_importing_torch():
-    code = (
-        "import time, torch; start = time.perf_counter(); import labutils; "
-        "print(time.perf_counter() - start)"
-    )
-    assert min(float(python(code)) for _ in range(3)) <= IMPORT_ALLOWANCE
 
 
 def test_importing_labutils_imports_nothing_slow():
