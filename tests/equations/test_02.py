@@ -64,7 +64,7 @@ def test_the_interval_covers_the_true_error_as_often_as_it_says():
 @pytest.mark.equation("2.6")
 def test_the_calibration_error_of_a_model_that_says_too_much():
     """By its definition, digit by digit; and a model, 0.95 sure, that is right half the time."""
-    calibration_error, _ = from_notebook("02", "calibration_error", "reliability")
+    (calibration_error,) = from_notebook("02", "calibration_error")
     assert calibration_error(torch.full((100,), 0.95), torch.arange(100) % 2 == 0) == (
         pytest.approx(0.45)
     )
