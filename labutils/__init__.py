@@ -32,24 +32,27 @@ from labutils.evaluation import (
     scoreboard,
     standard_error,
 )
+from labutils.mixtures import BernoulliMixture, GaussianMixture
 from labutils.models import (
     AutoEncoder,
     BernoulliVAE,
     Classifier,
     GaussianVAE,
-    fit_mixture,
     start_at_mean,
 )
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
+from labutils.recipes import trained
 from labutils.runtime import seeded
 from labutils.training import fit
 
 __all__ = [
     "AutoEncoder",
+    "BernoulliMixture",
     "BernoulliVAE",
     "Classifier",
     "DataError",
     "DigitFeatures",
+    "GaussianMixture",
     "GaussianVAE",
     "accuracy",
     "binarize",
@@ -59,7 +62,6 @@ __all__ = [
     "elbo",
     "elbo_and_gain",
     "fit",
-    "fit_mixture",
     "frechet_distance",
     "importance_bound",
     "kl_bernoulli",
@@ -72,6 +74,7 @@ __all__ = [
     "seeded",
     "standard_error",
     "start_at_mean",
+    "trained",
 ]
 
 

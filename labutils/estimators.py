@@ -1,95 +1,144 @@
-"""Estimators of the gradient of the ELBO where the code is bits (BernoulliVAE).
+"""Estimators of E_q[g(z)] and its gradient, where the code z is bits, as in BernoulliVAE.
 
-Each takes (model, x, num_samples), x of shape (batch, 784), so that one can be put in the place
-of another, and returns (batch,) in nats: its value estimates the ELBO, its gradient the gradient
-of the ELBO. So `loss = -estimator(model, x).mean()`. The KL term is exact in all of them; they
-differ in what the encoder learns from g(z) = log p(x given z).
+Each takes (g, logits, num_samples), so that one can be put in the place of another. `logits`
+(batch, latent) are those of q; `g` maps codes z (samples, batch, latent) to one number each,
+(samples, batch): in a VAE, log p(x given z). Each returns (batch,), in the unit of g: its value
+estimates E_q[g], its gradient that of E_q[g], through the logits and through what g is made of, a
+decoder's weights. They differ in what the logits learn.
 
-Their values are computed with hard bits and are ELBO estimates, but for gumbel_softmax: it
-decodes relaxed bits, and its value is no bound on log p(x). Report `elbo`, whatever was trained.
+Their values are computed with hard bits and are unbiased, but for gumbel_softmax: it gives g
+relaxed bits, and its value is no estimate of E_q[g]. `bits_elbo` makes an ELBO of any of them to
+train on. Report `elbo`, whatever was trained.
+
+All raise ValueError for logits that are not finite, and where g does not return (samples, batch).
 """
 
 from labutils import guards
-from labutils.objectives import kl_bernoulli
+from labutils.objectives import all_codes, kl_bernoulli
 
 import math
+from collections.abc import Callable
 
 import torch
+from torch import nn
+from torch.distributions import Bernoulli, Independent
+
+Function = Callable[[torch.Tensor], torch.Tensor]  # z (samples, batch, latent) to (samples, batch)
 
 
-def score_function(model, x, num_samples=2):
+def exact(g: Function, logits: torch.Tensor) -> torch.Tensor:
+    """E_q[g] over all codes (Eq. 4.5): what the others estimate. At most MOST_BITS bits."""
+    guards.finite_logits(logits)
+    z = all_codes(logits.shape[-1]).to(logits)[:, None].expand(-1, *logits.shape)
+    return (_log_q(logits, z).exp() * _values(g, z)).sum(0)
+
+
+def score_function(g: Function, logits: torch.Tensor, num_samples: int = 2) -> torch.Tensor:
     """Eq. 4.9, also called REINFORCE (Williams, 1992). Unbiased, and very noisy."""
-    posterior, z = _sampled_bits(model, x, num_samples)
-    g = model.likelihood(z).log_prob(x)
-    return (g + g.detach() * _score(posterior, z)).mean(0) - _kl(posterior, model)
+    z = _bits(logits, num_samples)
+    values = _values(g, z)
+    return (values + values.detach() * _score(logits, z)).mean(0)
 
 
-def leave_one_out(model, x, num_samples=2):
+def leave_one_out(g: Function, logits: torch.Tensor, num_samples: int = 2) -> torch.Tensor:
     """Eq. 4.10 (Kool et al., 2019): the baseline is the mean of g over the other samples.
 
     Unbiased. Raises ValueError for fewer than two samples.
     """
-    guards.whole_number(num_samples, "num_samples")
-    if num_samples == 1:
+    if guards.whole_number(num_samples, "num_samples") == 1:
         raise ValueError("leave_one_out needs at least 2 samples: of one, there are no others.")
-    posterior, z = _sampled_bits(model, x, num_samples)
-    g = model.likelihood(z).log_prob(x)
-    baseline = (g.sum(0) - g) / (num_samples - 1)
-    return (g + (g - baseline).detach() * _score(posterior, z)).mean(0) - _kl(posterior, model)
+    z = _bits(logits, num_samples)
+    values = _values(g, z)
+    baseline = (values.sum(0) - values) / (num_samples - 1)
+    return (values + (values - baseline).detach() * _score(logits, z)).mean(0)
 
 
-def disarm(model, x, num_samples=2):
+def disarm(g: Function, logits: torch.Tensor, num_samples: int = 2) -> torch.Tensor:
     """Eq. 4.11 (Dong et al., 2020): from pairs of codes that share their noise.
 
     Unbiased. Raises ValueError for an odd number of samples.
     """
-    guards.whole_number(num_samples, "num_samples")
-    if num_samples % 2:
+    if guards.whole_number(num_samples, "num_samples") % 2:
         raise ValueError(f"disarm draws pairs: num_samples must be even, got {num_samples}.")
-    posterior = model.posterior(x)
-    logits = posterior.base_dist.logits
-    u = torch.rand(num_samples // 2, *logits.shape, dtype=x.dtype, device=x.device)
-    z, mirrored = (u < logits.sigmoid()).to(x), (1 - u < logits.sigmoid()).to(x)
-    g, g_mirrored = model.likelihood(torch.stack([z, mirrored])).log_prob(x)
-    weight = (g - g_mirrored).detach()[..., None] / 2 * (z - mirrored) * logits.abs().sigmoid()
-    signal = (weight.detach() * (logits - logits.detach())).sum(-1)  # its value is 0
-    return ((g + g_mirrored) / 2 + signal).mean(0) - _kl(posterior, model)
+    u = _noise(logits, num_samples // 2)
+    z, mirrored = (u < logits.sigmoid()).to(logits), (1 - u < logits.sigmoid()).to(logits)
+    of_z, of_mirrored = _values(g, torch.cat([z, mirrored])).chunk(2)
+    difference = (of_z - of_mirrored)[..., None] / 2
+    slope = (difference * (z - mirrored) * logits.abs().sigmoid()).detach()
+    signal = (slope * (logits - logits.detach())).sum(-1)  # its value is 0
+    return ((of_z + of_mirrored) / 2 + signal).mean(0)
 
 
-def straight_through(model, x, num_samples=2):
+def straight_through(g: Function, logits: torch.Tensor, num_samples: int = 2) -> torch.Tensor:
     """Eq. 4.12 (Bengio et al., 2013): decode the bit, differentiate its probability. Biased."""
-    posterior, z = _sampled_bits(model, x, num_samples)
-    z = z + posterior.mean - posterior.mean.detach()
-    return model.likelihood(z).log_prob(x).mean(0) - _kl(posterior, model)
+    z, probabilities = _bits(logits, num_samples), logits.sigmoid()
+    return _values(g, z + probabilities - probabilities.detach()).mean(0)
 
 
-def gumbel_softmax(model, x, num_samples=2, *, temperature=0.5):
+def gumbel_softmax(
+    g: Function, logits: torch.Tensor, num_samples: int = 2, *, temperature: float = 0.5
+) -> torch.Tensor:
     """Eq. 4.13, for bits (Jang et al., 2017; Maddison et al., 2017): decode relaxed bits. Biased.
 
     Raises ValueError unless temperature > 0.
     """
     if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive number, got {temperature!r}. Try 0.5.")
+    u = _noise(logits, guards.whole_number(num_samples, "num_samples"))
+    return _values(g, ((logits + u.logit()) / temperature).sigmoid()).mean(0)
+
+
+def bits_elbo(
+    estimator: Callable[..., torch.Tensor], model: nn.Module, x: torch.Tensor, num_samples: int = 2
+) -> torch.Tensor:
+    """The ELBO of a BernoulliVAE to train on, Eq. 3.5: E_q[log p(x given z)] by `estimator`.
+
+    x: (batch, 784). Returns (batch,) in nats: `loss = -bits_elbo(disarm, model, x).mean()`. The
+    KL term is exact. Raises ValueError unless posterior and prior are independent bits.
+    """
+    posterior, prior = (
+        getattr(each, "base_dist", None) for each in (model.posterior(x), model.prior)
+    )
+    if not (isinstance(posterior, Bernoulli) and isinstance(prior, Bernoulli)):
+        raise ValueError("bits_elbo needs a BernoulliVAE whose prior is independent bits.")
+
+    def g(z):
+        return model.likelihood(z).log_prob(x)
+
+    expected = estimator(g, posterior.logits, num_samples)
+    return expected - kl_bernoulli(posterior.logits, prior.logits)
+
+
+def _bits(logits, num_samples):
+    """Codes drawn from q, without gradient: (samples, batch, latent)."""
     guards.whole_number(num_samples, "num_samples")
-    posterior = model.posterior(x)
-    logits = posterior.base_dist.logits
-    u = torch.rand(num_samples, *logits.shape, dtype=x.dtype, device=x.device)
-    z = ((logits + u.logit()) / temperature).sigmoid()
-    return model.likelihood(z).log_prob(x).mean(0) - _kl(posterior, model)
+    guards.finite_logits(logits)
+    return Bernoulli(logits=logits).sample((num_samples,))
 
 
-def _sampled_bits(model, x, num_samples):
-    """The posterior, and codes drawn from it: (samples, batch, latent)."""
-    guards.whole_number(num_samples, "num_samples")
-    posterior = model.posterior(x)
-    return posterior, posterior.sample((num_samples,))
+def _noise(logits, num_samples):
+    """Uniform noise for each bit: (samples, batch, latent)."""
+    guards.finite_logits(logits)
+    return torch.rand(num_samples, *logits.shape, dtype=logits.dtype, device=logits.device)
 
 
-def _score(posterior, z):
-    """A number whose value is 0 and whose gradient is that of log q(z given x)."""
-    log_q = posterior.log_prob(z)
+def _values(g, z):
+    """g(z), if it is one number for each code."""
+    values = g(z)
+    got = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
+    if got != z.shape[:-1]:
+        raise ValueError(
+            f"g must return one number for each code: z of shape {tuple(z.shape)} (samples, batch, "
+            f"latent) to {tuple(z.shape[:-1])}, got {got}. Sum over the last axis only."
+        )
+    return values
+
+
+def _log_q(logits, z):
+    return Independent(Bernoulli(logits=logits), 1).log_prob(z)
+
+
+def _score(logits, z):
+    """A number whose value is 0 and whose gradient is that of log q(z)."""
+    log_q = _log_q(logits, z)
     return log_q - log_q.detach()
-
-
-def _kl(posterior, model):
-    return kl_bernoulli(posterior.base_dist.logits, model.prior.base_dist.logits)

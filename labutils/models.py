@@ -2,16 +2,12 @@
 
 from labutils import guards
 
+import copy
+from typing import Literal, Self
+
 import torch
 from torch import nn
-from torch.distributions import (
-    Bernoulli,
-    Categorical,
-    Independent,
-    MixtureSameFamily,
-    MultivariateNormal,
-    Normal,
-)
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
 from torch.nn import functional as F
 
 PIXELS = 784
@@ -24,7 +20,9 @@ class Classifier(nn.Module):
     evaluation mode. Raises ValueError unless 0 <= dropout_ratio < 1.
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim, dropout_ratio=0.5):
+    def __init__(
+        self, input_dim: int, hidden_dim: int, output_dim: int, dropout_ratio: float = 0.5
+    ):
         super().__init__()
         if not 0 <= dropout_ratio < 1:
             raise ValueError(
@@ -34,11 +32,11 @@ class Classifier(nn.Module):
         self.proj2 = nn.Linear(hidden_dim, output_dim)
         self.dropout_ratio = dropout_ratio
 
-    def features(self, images):
+    def features(self, images: torch.Tensor) -> torch.Tensor:
         """The hidden units after their activation, (batch, hidden_dim), all >= 0."""
         return F.relu(self.proj1(images))
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         hidden = self.features(images)
         if self.training:
             # written out: three times as fast as nn.Dropout on a CPU
@@ -46,19 +44,74 @@ class Classifier(nn.Module):
             hidden = mask * hidden / (1 - self.dropout_ratio)
         return self.proj2(hidden)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"dropout_ratio={self.dropout_ratio}"
 
 
-class GaussianVAE(nn.Module):
+class _VAE(nn.Module):
+    """What the VAEs share: a prior that can be exchanged, and samples.
+
+    The prior moves with the weights (.to(), .double()), but is not in state_dict().
+    """
+
+    def __init__(self, prior):
+        super().__init__()
+        self._prior = prior
+
+    @property
+    def prior(self) -> Distribution:
+        """p(z): one event is a whole code, (latent_dim,)."""
+        return self._prior
+
+    def with_prior(self, prior: Distribution) -> Self:
+        """A copy of the model, weights included, under another p(z).
+
+        `prior` is a distribution whose event is one code: shape (latent_dim,), and bits for a
+        BernoulliVAE. Raises ValueError for others.
+        """
+        own = self.prior
+        if not isinstance(prior, Distribution):
+            raise ValueError(f"prior must be a torch distribution, got {type(prior).__name__}.")
+        if (prior.batch_shape, prior.event_shape) != ((), own.event_shape):
+            raise ValueError(
+                f"prior must be one density over codes of shape {tuple(own.event_shape)}, got "
+                f"{tuple(prior.batch_shape)} densities over shape {tuple(prior.event_shape)}. "
+                f"Independent(prior, 1) makes one event of independent dimensions."
+            )
+        if prior.support.is_discrete != own.support.is_discrete:
+            kind = "bits" if own.support.is_discrete else "real numbers"
+            raise ValueError(f"The codes of this model are {kind}: those of the prior are not.")
+        weights = next(self.parameters())
+        other = copy.deepcopy(self)
+        other._prior = _map_tensors(prior, lambda tensor: tensor.to(weights))
+        return other
+
+    @torch.no_grad()
+    def sample(self, n: int) -> torch.Tensor:
+        """n images (n, 784), drawn from p(x given z) with z drawn from the prior."""
+        return self.likelihood(self.prior.sample((n,))).sample()
+
+    def _apply(self, fn, recurse=True):
+        """What .to(), .double() and the like call: the prior goes where the weights go."""
+        self._prior = _map_tensors(self._prior, fn)
+        return super()._apply(fn, recurse)
+
+
+class GaussianVAE(_VAE):
     """Variational autoencoder with latents z ~ N(0, I) (Kingma and Welling, 2014).
 
     One hidden layer on each side. likelihood="bernoulli" is for pixels that are 0 or 1,
     "gaussian" for grey ones, with one variance for all pixels, learned with the weights.
     """
 
-    def __init__(self, latent_dim, hidden_dim, likelihood="bernoulli"):
-        super().__init__()
+    def __init__(
+        self,
+        latent_dim: int,
+        hidden_dim: int,
+        likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
+    ):
+        zeros, ones = torch.zeros(latent_dim), torch.ones(latent_dim)
+        super().__init__(Independent(Normal(zeros, ones, validate_args=False), 1))
         if likelihood not in ("bernoulli", "gaussian"):
             raise ValueError(f'likelihood must be "bernoulli" or "gaussian", got {likelihood!r}.')
         self.encoder = _mlp(PIXELS, hidden_dim, 2 * latent_dim)
@@ -66,64 +119,42 @@ class GaussianVAE(nn.Module):
         # it starts near the variance of MNIST's pixels, so that the first epochs find it
         log_var = nn.Parameter(torch.tensor(-2.4)) if likelihood == "gaussian" else None
         self.register_parameter("log_var", log_var)
-        self.register_buffer("zeros", torch.zeros(latent_dim), persistent=False)
-        self.register_buffer("ones", torch.ones(latent_dim), persistent=False)
 
-    @property
-    def prior(self):
-        """p(z) = N(0, I): one event is a latent vector."""
-        return Independent(Normal(self.zeros, self.ones, validate_args=False), 1)
-
-    def posterior(self, x):
+    def posterior(self, x: torch.Tensor) -> Independent:
         """q(z given x) = N(mean(x), diag(exp(log_var(x)))), Eq. 3.3: x (batch, 784)."""
         mean, log_var = self.encoder(x).chunk(2, dim=-1)
         return _normal(mean, log_var)
 
-    def likelihood(self, z):
+    def likelihood(self, z: torch.Tensor) -> Independent:
         """p(x given z), Eq. 3.2 or Eq. 3.13: z (..., latent_dim); an event is an image."""
         output = self.decoder(z)
         if self.log_var is not None:
             return _normal(output, self.log_var)
         return Independent(Bernoulli(logits=output, validate_args=False), 1)
 
-    @torch.no_grad()
-    def sample(self, n):
-        """n images (n, 784), drawn from p(x given z) with z drawn from the prior."""
-        return self.likelihood(self.prior.sample((n,))).sample()
 
-
-class BernoulliVAE(nn.Module):
+class BernoulliVAE(_VAE):
     """Variational autoencoder whose code z is latent_dim bits, for pixels that are 0 or 1.
 
-    One hidden layer on each side, or none with hidden_dim=None: the linear model of Yin and Zhou
+    Each bit is a fair coin in the prior p(z), Eq. 4.1, unless with_prior() gives another. One
+    hidden layer on each side, or none with hidden_dim=None: the linear model of Yin and Zhou
     (2019), a sigmoid belief network with one layer.
     """
 
-    def __init__(self, latent_dim, hidden_dim):
-        super().__init__()
+    def __init__(self, latent_dim: int, hidden_dim: int | None):
+        super().__init__(Independent(Bernoulli(logits=torch.zeros(latent_dim)), 1))
         self.encoder = _mlp(PIXELS, hidden_dim, latent_dim)
         self.decoder = _mlp(latent_dim, hidden_dim, PIXELS)
-        self.register_buffer("zeros", torch.zeros(latent_dim), persistent=False)
 
-    @property
-    def prior(self):
-        """p(z), Eq. 4.1: each bit is a fair coin; one event is a whole code."""
-        return Independent(Bernoulli(logits=self.zeros), 1)
-
-    def posterior(self, x):
+    def posterior(self, x: torch.Tensor) -> Independent:
         """q(z given x), Eq. 4.2: x (batch, 784). Its log_prob refuses codes that are not bits."""
         logits = self.encoder(x)
         guards.finite_logits(logits)
         return Independent(Bernoulli(logits=logits), 1)
 
-    def likelihood(self, z):
+    def likelihood(self, z: torch.Tensor) -> Independent:
         """p(x given z), Eq. 3.2: z (..., latent_dim), bits or relaxed ones."""
         return Independent(Bernoulli(logits=self.decoder(z), validate_args=False), 1)
-
-    @torch.no_grad()
-    def sample(self, n):
-        """n images (n, 784), drawn from p(x given z) with z drawn from the prior."""
-        return self.likelihood(self.prior.sample((n,))).sample()
 
 
 class AutoEncoder(nn.Module):
@@ -133,24 +164,24 @@ class AutoEncoder(nn.Module):
     distribution over codes or images, and so no prior, no likelihood and no sample().
     """
 
-    def __init__(self, latent_dim, hidden_dim):
+    def __init__(self, latent_dim: int, hidden_dim: int):
         super().__init__()
         self.encoder = _mlp(PIXELS, hidden_dim, latent_dim)
         self.decoder = _mlp(latent_dim, hidden_dim, PIXELS)
 
-    def encode(self, images):
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
         return self.encoder(images)
 
-    def decode(self, codes):
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Pixels in [0, 1], (..., 784), of codes (..., latent_dim)."""
         return self.decoder(codes).sigmoid()
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The reconstructions of images."""
         return self.decode(self.encode(images))
 
 
-def start_at_mean(model, images):
+def start_at_mean(model: nn.Module, images: torch.Tensor) -> nn.Module:
     """Set the decoder's last offsets to the logits of the mean of images (N, 784).
 
     It then starts from what any decoder learns first. Returns the model. Raises ValueError for a
@@ -165,56 +196,6 @@ def start_at_mean(model, images):
     return model
 
 
-def fit_mixture(codes, components, seed=0, tolerance=1e-2):
-    """A Gaussian mixture with full covariances, fitted to codes by EM (scikit-learn), Eq. 5.2.
-
-    codes: (N, d). Returns a distribution over codes, to sample from like a prior. EM starts
-    from k-means and ends when a step gains less than `tolerance` nats per code. Raises
-    ValueError for codes that are not finite, or too few for a covariance.
-    """
-    from sklearn.mixture import GaussianMixture  # here, since it is slow to import
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
-    _check_codes(codes, components)
-    scale = codes.var(0).mean().item()
-    em = GaussianMixture(
-        components, reg_covar=1e-4 * scale, tol=tolerance, max_iter=500, random_state=seed
-    )
-    # one thread: beside torch's idle ones, those of scikit-learn take up to 60 times as long
-    with threadpool_limits(1):
-        em.fit(codes.double().cpu().numpy())
-    weights, means, covariances = (
-        torch.from_numpy(array).to(codes) for array in (em.weights_, em.means_, em.covariances_)
-    )
-    return _Mixture(Categorical(weights), MultivariateNormal(means, covariances))
-
-
-class _Mixture(MixtureSameFamily):
-    """torch's mixture draws from every component and keeps one draw: this draws one only."""
-
-    def sample(self, sample_shape=()):
-        k = self.mixture_distribution.sample(sample_shape)
-        parts = self.component_distribution
-        noise = torch.randn(*k.shape, parts.loc.shape[-1], 1).to(parts.loc)
-        return parts.loc[k] + (parts.scale_tril[k] @ noise).squeeze(-1)
-
-
-def _check_codes(codes, components):
-    if codes.ndim != 2 or not codes.isfinite().all():
-        raise ValueError(
-            f"Expected finite codes of shape (N, d), got a tensor of shape {tuple(codes.shape)}"
-            + ("." if codes.ndim != 2 else " with NaN or infinite values.")
-        )
-    count, dimensions = codes.shape
-    if count > 1 and (codes == codes[0]).all():
-        raise ValueError(f"The {count} codes are all the same: there is nothing to fit.")
-    if not isinstance(components, int) or not 1 <= components * (dimensions + 1) <= count:
-        raise ValueError(
-            f"components must be a whole number from 1 to {count // (dimensions + 1)}: each needs "
-            f"{dimensions + 1} of the {count} codes for its covariance. Got {components!r}."
-        )
-
-
 def _mlp(input_dim, hidden_dim, output_dim):
     """One hidden layer, or none."""
     if hidden_dim is None:
@@ -227,3 +208,14 @@ def _mlp(input_dim, hidden_dim, output_dim):
 def _normal(mean, log_var):
     """A Gaussian with diagonal covariance. Inputs are not checked: fit() did that once."""
     return Independent(Normal(mean, (log_var / 2).exp(), validate_args=False), 1)
+
+
+def _map_tensors(distribution, function):
+    """A copy of a distribution whose tensors, and those of the ones inside it, are mapped."""
+    other = copy.copy(distribution)
+    for name, value in vars(distribution).items():
+        if isinstance(value, torch.Tensor):
+            setattr(other, name, function(value))
+        elif isinstance(value, Distribution):
+            setattr(other, name, _map_tensors(value, function))
+    return other

@@ -5,14 +5,15 @@ from labutils import guards
 import math
 
 import torch
-from torch.distributions import Bernoulli, kl_divergence
+from torch import nn
+from torch.distributions import Distribution, kl_divergence
 from torch.nn import functional as F
 
 MEMORY = 2**20  # numbers in the largest tensor that importance_bound makes: it stays in the cache
 MOST_BITS = 16  # that are enumerated: 65,536 codes
 
 
-def kl_diagonal_gaussian(mean, log_var):
+def kl_diagonal_gaussian(mean: torch.Tensor, log_var: torch.Tensor) -> torch.Tensor:
     """KL(N(mean, diag(exp(log_var))) || N(0, I)), Eq. 3.7.
 
     mean, log_var: (..., latent). Returns (...,) in nats, never negative.
@@ -21,7 +22,7 @@ def kl_diagonal_gaussian(mean, log_var):
     return 0.5 * (log_var.expm1() + mean**2 - log_var).sum(-1)
 
 
-def kl_bernoulli(logits, prior_logits=0.0):
+def kl_bernoulli(logits: torch.Tensor, prior_logits: torch.Tensor | float = 0.0) -> torch.Tensor:
     """KL(Ber(sigmoid(logits)) || Ber(sigmoid(prior_logits))), Eq. 4.3, summed over the bits.
 
     logits: (..., latent), prior_logits a number or a tensor. Returns (...,) in nats, never
@@ -36,7 +37,7 @@ def kl_bernoulli(logits, prior_logits=0.0):
     return (one + zero).sum(-1).clamp(min=0)  # rounding can leave -1e-8
 
 
-def elbo(model, x, num_samples=1):
+def elbo(model: nn.Module, x: torch.Tensor, num_samples: int = 1) -> torch.Tensor:
     """Evidence lower bound on log p(x), Eq. 3.4 as Eq. 3.5, by Monte Carlo (Eq. 3.8).
 
     x: (batch, 784). Returns (batch,) in nats. Its gradient reaches the encoder through
@@ -49,16 +50,14 @@ def elbo(model, x, num_samples=1):
     draw = posterior.rsample if posterior.has_rsample else posterior.sample
     z = draw((num_samples,))  # (samples, batch, latent)
     log_likelihood = model.likelihood(z).log_prob(x).mean(0)
-    prior = _expanded(model.prior, posterior)
-    try:
-        kl = kl_divergence(posterior, prior)
-    except NotImplementedError:
-        kl = (posterior.log_prob(z) - prior.log_prob(z)).mean(0)
+    kl = _closed_form_kl(posterior, model.prior)
+    if kl is None:
+        kl = (posterior.log_prob(z) - model.prior.log_prob(z)).mean(0)
     return log_likelihood - kl
 
 
 @torch.no_grad()
-def importance_bound(model, x, num_samples):
+def importance_bound(model: nn.Module, x: torch.Tensor, num_samples: int) -> torch.Tensor:
     """Importance-weighted lower bound on log p(x) (Burda et al., 2016), Eq. 3.11.
 
     x: (batch, 784). Returns (batch,) in nats, no gradient. It rises toward log p(x) with
@@ -75,7 +74,7 @@ def importance_bound(model, x, num_samples):
     return total - math.log(num_samples)
 
 
-def all_codes(latent_dim):
+def all_codes(latent_dim: int) -> torch.Tensor:
     """Every code of latent_dim bits, as float32 (2 ** latent_dim, latent_dim), counting upward.
 
     Raises ValueError for more bits than MOST_BITS.
@@ -89,7 +88,7 @@ def all_codes(latent_dim):
     return (torch.arange(2**latent_dim)[:, None] >> places & 1).float()
 
 
-def exact_elbo(model, x):
+def exact_elbo(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The ELBO of a BernoulliVAE with its expectation in full, Eq. 4.5, gradient included.
 
     x: (batch, 784). Returns (batch,) in nats.
@@ -97,24 +96,29 @@ def exact_elbo(model, x):
     posterior = model.posterior(x)
     log_likelihood, codes = _of_all_codes(model, x)
     log_q = posterior.log_prob(codes[:, None])
-    kl = kl_divergence(posterior, _expanded(model.prior, posterior))
+    kl = _closed_form_kl(posterior, model.prior)
+    if kl is None:
+        kl = (log_q.exp() * (log_q - model.prior.log_prob(codes)[:, None])).sum(0)
     return (log_q.exp() * log_likelihood).sum(0) - kl
 
 
-def exact_log_likelihood(model, x):
+def exact_log_likelihood(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """log p(x) of a BernoulliVAE by summing over all codes, Eq. 4.6. Returns (batch,) in nats."""
     log_likelihood, codes = _of_all_codes(model, x)
     return (log_likelihood + model.prior.log_prob(codes)[:, None]).logsumexp(0)
 
 
-def _expanded(prior, posterior):
-    """The prior once for each image: torch's KL of two Bernoullis does not broadcast."""
-    return prior.expand(posterior.batch_shape)
+def _closed_form_kl(posterior: Distribution, prior: Distribution) -> torch.Tensor | None:
+    """KL(posterior || prior), (batch,), or None where torch knows no closed form."""
+    try:  # torch's KL of two Bernoullis does not broadcast: the prior once for each image
+        return kl_divergence(posterior, prior.expand(posterior.batch_shape))
+    except NotImplementedError:
+        return None
 
 
 def _of_all_codes(model, x):
     """log p(x given z) of every code, (codes, batch), as one matrix product; and the codes."""
-    if not isinstance(model.prior.base_dist, Bernoulli):
+    if not model.prior.support.is_discrete:
         raise ValueError("Only codes of bits can be enumerated: expected a BernoulliVAE.")
     codes = all_codes(model.prior.event_shape[0]).to(x)
     logits = model.likelihood(codes).base_dist.logits

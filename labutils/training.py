@@ -1,31 +1,57 @@
-"""The one training loop of the course, its history and its checkpoints."""
+"""The one training loop of the course, its settings and its history."""
 
-from labutils.runtime import atomic_write, random_state, runs_folders, seeded, set_random_state
+from labutils import guards
+from labutils.checkpoints import Checkpoint, check_history, check_weights
+from labutils.data import Digits, Split, check_split
+from labutils.runtime import (
+    choose_device,
+    plain_torch,
+    random_state,
+    seeded,
+    set_random_state,
+    warn,
+)
 
-import hashlib
-import io
+import inspect
 import math
-import os
 import time
-import warnings
-import zipfile
-import zlib
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
+from torch import nn
 
 VALIDATION_BATCH = 1_000
 VALIDATION_SEED = 0  # the same draws each epoch, so that epochs can be compared
 
+Loss = Callable[..., torch.Tensor]  # (model, images, labels[, progress]) to one number, in nats
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained. Raises ValueError for what cannot be."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float  # at its peak
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            value = guards.whole_number(getattr(self, name), name, low)
+            object.__setattr__(self, name, value)
+        rate = guards.positive(self.learning_rate, "learning_rate", "0.001")
+        object.__setattr__(self, "learning_rate", rate)
+
 
 @dataclass
 class History:
-    """What fit() measured: one number an epoch in each list, losses in nats per example.
+    """What fit() measured: one number per epoch in each list, losses in nats per example.
 
     `train` is the mean over the epoch's batches, while the weights moved and with dropout on;
-    `validation` is measured after the epoch. The model keeps the weights of epoch `best`.
+    `validation` is measured after the epoch; `learning_rate` is that of the epoch's last step. The
+    model keeps the weights of epoch `best`.
     """
 
     epochs: int
@@ -34,23 +60,23 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.validation)
 
     @property
-    def best(self):
+    def best(self) -> int | None:
         """The epoch, counted from 1, with the lowest validation loss; None before the first."""
         return 1 + self.validation.index(min(self.validation)) if self.validation else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         summary = f"History of {len(self)} of {self.epochs} epochs, {sum(self.seconds):.0f} s"
         if not self.validation:
             return summary
         best = f"{min(self.validation):.4g} nats per example, in epoch {self.best}"
         return f"{summary}: best validation loss {best}"
 
-    def table(self):
-        """The history as text, a line an epoch."""
+    def table(self) -> str:
+        """The history as text, a line per epoch."""
         lines = ["epoch     train  validation  learning rate  seconds"]
         rows = zip(self.train, self.validation, self.learning_rate, self.seconds, strict=True)
         for epoch, (train, validation, rate, seconds) in enumerate(rows, start=1):
@@ -58,88 +84,112 @@ class History:
             lines.append(line + ("  best" if epoch == self.best else ""))
         return "\n".join(lines)
 
-    def plot(self, axes=None):
-        """Draw both losses against the epoch; returns the matplotlib axes."""
-        from matplotlib import pyplot as plt
 
-        axes = axes or plt.figure(figsize=(7, 4), layout="constrained").add_subplot()
-        epochs = range(1, len(self) + 1)
-        axes.plot(epochs, self.train, "o--", color="0.45", label="training")
-        axes.plot(epochs, self.validation, "o-", color="#0072B2", label="validation")
-        axes.set(xlabel="epoch", ylabel="loss (nats per example)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
-        return axes
-
-
-def fit(model, loss, data, *, epochs, batch_size, learning_rate, seed, name=None):
+def fit(
+    model: nn.Module,
+    loss: Loss,
+    data: Digits,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    validation_loss: Loss | None = None,
+) -> History:
     """Train `model` on data.train; keep the weights that are best on data.validation.
 
     loss(model, images, labels) is the mean loss of a batch in nats per example, a scalar to
-    minimise. It may draw random numbers: fit() seeds them and leaves the random state outside
-    as it was. Adam with a one-cycle schedule (Smith and Topin, 2017) that peaks at
-    `learning_rate`, on CUDA or MPS where there is one. The model comes back to the device
-    where it was, in evaluation mode, even after an error.
+    minimise; validation_loss, the same function unless it is given, decides which epoch is best.
+    A loss with a parameter named `progress` is told how far the training is: 0 at the first step
+    and 1 at the last; in validation it is 1. A loss may draw random numbers: fit() seeds them
+    and leaves the random state outside as it was.
 
-    With a `name`, the run is kept in the cache folder after each epoch. The same call then goes
-    on from there, to the same weights as if it had never stopped, and returns at once when all
-    epochs are done. A run is the same when its settings, data and initial weights are, and the
-    loss and gradient of its first batch, which stand for the code of model and loss.
+    Adam (Kingma and Ba, 2015) with one cycle of the learning rate (Smith and Topin, 2017), as in
+    torch's OneCycleLR: the rate rises to `learning_rate` and falls to nearly nothing, while
+    Adam's beta1 falls from 0.95 to 0.85 and rises again. It runs on an accelerator where one
+    works, or on the device that LABUTILS_DEVICE names. The model comes back to the device where
+    it was, in evaluation mode and without gradients, even after an error.
 
     Interrupted, it returns the history so far and leaves the best weights so far in the model.
     Raises ValueError for wrong arguments or data, FloatingPointError where a loss is not finite.
     """
-    _check_settings(epochs, batch_size, learning_rate, seed)
-    _check_split(data.train, "data.train")
-    _check_split(data.validation, "data.validation")
-    if batch_size > len(data.train):
-        raise ValueError(
-            f"batch_size must be at most the {len(data.train)} training images, got {batch_size}. "
-            f"Take a smaller batch."
-        )
-    home = next(model.parameters()).device
-    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    train, validation = data.train.to(device), data.validation.to(device)
-    run = _Run(model.to(device), epochs, -(-len(train) // batch_size), learning_rate)
+    settings = Settings(epochs, batch_size, learning_rate, seed)
+    return train(model, loss, data, settings, validation_loss)
+
+
+def train(
+    model: nn.Module,
+    loss: Loss,
+    data: Digits,
+    settings: Settings,
+    validation_loss: Loss | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> History:
+    """fit() with its settings as a value, and kept in `checkpoint`: it goes on from there."""
+    check_data(data, settings)
+    home = check_model(model)
+    device = choose_device()
+    initial = deepcopy(model.state_dict())
     try:
-        with seeded(seed, device):
-            if name:
-                settings = (epochs, batch_size, learning_rate, seed, device.type)
-                key = _fingerprint(model, loss, (train, validation), settings)
-                run.resume(runs_folders()[0] / f"{name}-{key}.pt")
-            run.train(loss, train, validation, batch_size)
+        return _train_on(device, model, loss, data, settings, validation_loss, checkpoint)
+    except torch.OutOfMemoryError:
+        if device.type == "cpu":
+            raise
+        warn(f"The memory of {device} is full: training on the CPU.")
+        model.load_state_dict(initial)
+        cpu = torch.device("cpu")
+        return _train_on(cpu, model, loss, data, settings, validation_loss, checkpoint)
+    finally:
+        model.to(home).eval().zero_grad()
+
+
+def _train_on(device, model, loss, data, settings, validation_loss, checkpoint):
+    run = None
+    try:
+        with plain_torch(), seeded(settings.seed, device):
+            splits = data.train.to(device), data.validation.to(device)
+            run = Run(model.to(device), settings, -(-len(data.train) // settings.batch_size))
+            if checkpoint:
+                checkpoint.resume(run)
+            run.train(loss, validation_loss or loss, *splits, checkpoint)
     except KeyboardInterrupt:
-        warnings.warn(
-            f"Training was interrupted in epoch {len(run.history) + 1} of {epochs}: the model "
-            f"keeps its best weights so far, and what comes next uses them. To go on, run the cell "
-            f"again, or make the model anew and call fit() again"
-            + ("." if name else ": from the start, since this run has no name."),
-            stacklevel=2,
+        if not run:
+            raise
+        warn(
+            f"Training was interrupted in epoch {len(run.history) + 1} of {settings.epochs}: the "
+            f"model keeps its best weights so far, and what comes next uses them. To go on, run "
+            f"the cell again" + (": it starts anew." if checkpoint is None else ".")
         )
     finally:
-        if run.best:
+        if run and run.best:
             model.load_state_dict(run.best)
-        model.to(home).eval()
     return run.history
 
 
-class _Run:
-    """The state of one call of fit(): what a checkpoint has to hold."""
+class Run:
+    """A training between two epochs: all that decides how it goes on."""
 
-    def __init__(self, model, epochs, batches, learning_rate):
-        self.model = model
+    def __init__(self, model: nn.Module, settings: Settings, batches: int) -> None:
+        self.model, self.settings = model, settings
         self.device = next(model.parameters()).device
-        self.batches = batches  # in an epoch
-        self.peak_rate = learning_rate
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, max_lr=learning_rate, total_steps=epochs * batches
-        )
-        self.history = History(epochs)
-        self.best = None  # the model's state after the best epoch
-        self.file = None  # where the run is kept
+        self.batches = batches  # per epoch
+        self._start()
 
-    def train(self, loss, train, validation, batch_size):
+    def _start(self) -> None:
+        rate, steps = self.settings.learning_rate, self.settings.epochs * self.batches
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
+        # the last step of a cycle moves next to nothing: a single step is the first of two
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, max_lr=rate, total_steps=max(2, steps)
+        )
+        self.history = History(self.settings.epochs)
+        self.best = None  # the model's state after the best epoch
+
+    @property
+    def finished(self) -> bool:
+        return len(self.history) == self.settings.epochs
+
+    def train(self, loss, validation_loss, train, validation, checkpoint=None):
         from tqdm.auto import tqdm  # here, since it is slow to import
 
         history, first = self.history, len(self.history)
@@ -148,33 +198,39 @@ class _Run:
             for epoch in range(first + 1, history.epochs + 1):
                 bar.set_description(f"epoch {epoch} of {history.epochs}")
                 started = time.perf_counter()
-                train_loss = self.epoch(loss, train, batch_size, bar)
-                validation_loss = self.validate(loss, validation)
-                if validation_loss < min(history.validation, default=math.inf):
+                train_loss, rate = self.epoch(loss, train, bar.update, checkpoint)
+                validation_loss_now = self.validate(validation_loss, validation)
+                if validation_loss_now < min(history.validation, default=math.inf):
                     self.best = deepcopy(self.model.state_dict())
                 history.train.append(train_loss)
-                history.learning_rate.append(self.schedule.get_last_lr()[0])
+                history.learning_rate.append(rate)
                 history.seconds.append(time.perf_counter() - started)
-                history.validation.append(validation_loss)
-                if self.file:
-                    self.keep()
-                bar.set_postfix(train=f"{train_loss:.4g}", validation=f"{validation_loss:.4g}")
+                history.validation.append(validation_loss_now)
+                if checkpoint:
+                    checkpoint.write(self)
+                bar.set_postfix(train=f"{train_loss:.4g}", validation=f"{validation_loss_now:.4g}")
 
-    def epoch(self, loss, split, batch_size, bar):
-        """One pass over the training images; returns their mean loss."""
+    def epoch(self, loss, split, update, checkpoint=None):
+        """One pass over the training images: their mean loss, and the last step's rate."""
         self.model.train()
-        total = 0.0
-        for batch in torch.randperm(len(split)).to(self.device).split(batch_size):
+        total, rate = 0.0, 0.0
+        first, last = len(self.history) * self.batches, self.settings.epochs * self.batches - 1
+        order = torch.randperm(len(split)).to(self.device)
+        for step, batch in enumerate(order.split(self.settings.batch_size)):
             # index_select takes half the time of images[batch]
             images = split.images.index_select(0, batch)
-            value = loss(self.model, images, split.labels[batch])
-            total += self.check(value, f"step {bar.n % self.batches + 1}") * len(batch)
+            progress = (first + step) / max(1, last)
+            value = _call(loss, self.model, images, split.labels[batch], progress)
+            total += self.check(value, f"step {step + 1}") * len(batch)
             self.optimizer.zero_grad()
             value.backward()
             self.optimizer.step()
+            rate = self.schedule.get_last_lr()[0]
             self.schedule.step()
-            bar.update()
-        return total / len(split)
+            update()
+            if checkpoint:
+                checkpoint.renew()
+        return total / len(split), rate
 
     @torch.no_grad()
     def validate(self, loss, split):
@@ -182,125 +238,108 @@ class _Run:
         total = 0.0
         with seeded(VALIDATION_SEED, self.device):
             for batch in torch.arange(len(split)).to(self.device).split(VALIDATION_BATCH):
-                value = loss(self.model, split.images[batch], split.labels[batch])
+                value = _call(loss, self.model, split.images[batch], split.labels[batch], 1.0)
                 total += self.check(value, "the validation") * len(batch)
         return total / len(split)
 
     def check(self, value, where):
         """The loss as a float, if it is one finite number."""
-        _check_loss(value)
+        check_loss(value)
         number = value.item()
         if not math.isfinite(number):
             raise FloatingPointError(
                 f"The loss became {number} at {where} of epoch {len(self.history) + 1}, with "
                 f"learning rate {self.schedule.get_last_lr()[0]:.2g}. Try a lower one "
-                f"(learning_rate={self.peak_rate / 10:.1g}), and look in the loss for the "
-                f"logarithm of zero or a division by zero."
+                f"(learning_rate={self.settings.learning_rate / 10:.1g}), and look in the loss "
+                f"for the logarithm of zero or a division by zero."
             )
         return number
 
-    def keep(self):
-        state = {
-            "history": asdict(self.history),
-            "best": self.best,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "random": random_state(self.device),
-        }
+    def state_dict(self) -> dict:
+        """What a checkpoint holds; of a finished run, history and weights alone."""
+        state = {"history": asdict(self.history), "best": self.best}
+        if not self.finished:
+            state["unfinished"] = {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "random": random_state(self.device),
+            }
+        return state
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a state_dict(). Raises, and starts anew, where it is not one of this run."""
+        initial = deepcopy(self.model.state_dict())
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            packed = io.BytesIO()  # torch.save hides why a file cannot be written
-            torch.save(state, packed)
-            with atomic_write(self.file) as file:
-                file.write(packed.getbuffer())
-        except OSError as error:
-            warnings.warn(
-                f"This run is not kept: {self.file} cannot be written ({error}).", stacklevel=4
-            )
-            self.file = None
+            self._load(state)
+        except Exception:
+            self.model.load_state_dict(initial)
+            self._start()
+            raise
 
-    def resume(self, file):
-        """Keep the run in `file` from now on, and go on from what is there."""
-        self.file = file
-        if not os.path.exists(file):
-            return
-        try:
-            with zipfile.ZipFile(file) as packed:
-                if packed.testzip():  # torch.load does not look at the checksums
-                    raise zipfile.BadZipFile
-            state = torch.load(file, map_location=self.device, weights_only=True)
-        except Exception:  # there is no end to what a damaged file can raise
-            warnings.warn(
-                f"{file} is damaged or cannot be read: training starts again.", stacklevel=3
-            )
-            return
-        self.history = History(**state["history"])
-        self.best = state["best"]
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        set_random_state(state["random"], self.device)
+    def _load(self, state):
+        history = History(**state["history"])
+        check_history(history, self.settings.epochs)
+        check_weights(state["best"], self.model)
+        self.history, self.best = history, state["best"]
+        if not self.finished:
+            state = state["unfinished"]
+            check_weights(state["model"], self.model)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            for weights, moments in self.optimizer.state.items():
+                if any(m.ndim and m.shape != weights.shape for m in moments.values()):
+                    raise ValueError("The moments of Adam have another shape than the weights.")
+            self.schedule.load_state_dict(state["schedule"])
+            set_random_state(state["random"], self.device)
 
 
-def _fingerprint(model, loss, splits, settings):
-    """A name for all that determines a run."""
-    parts = [settings, torch.__version__, Path(__file__).read_bytes()]
-    tensors = [tensor for split in splits for tensor in (split.images, split.labels)]
-    tensors += model.state_dict().values()
-    parts += [zlib.crc32(tensor.cpu().contiguous().numpy()) for tensor in tensors]
-    batch_size, seed = settings[1], settings[3]
-    model.train()
-    with seeded(seed, splits[0].images.device):
-        value = loss(model, splits[0].images[:batch_size], splits[0].labels[:batch_size])
-    _check_loss(value)
-    trained = [weights for weights in model.parameters() if weights.requires_grad]
-    gradients = torch.autograd.grad(value, trained, allow_unused=True)
-    # six digits: a GPU may add up in another order
-    parts += [f"{number.norm().item():.6g}" for number in (value, *gradients) if number is not None]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+def _call(loss, model, images, labels, progress):
+    if "progress" in inspect.signature(loss).parameters:
+        return loss(model, images, labels, progress=progress)
+    return loss(model, images, labels)
 
 
-def _check_settings(epochs, batch_size, learning_rate, seed):
-    for setting, value, lowest in (
-        ("epochs", epochs, 1),
-        ("batch_size", batch_size, 1),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(value, int) or value < lowest:
-            raise ValueError(f"{setting} must be a whole number, {lowest} or more, got {value!r}.")
-    if not isinstance(learning_rate, (int, float)) or not 0 < learning_rate < math.inf:
+def check_data(data: Digits, settings: Settings) -> None:
+    """Raise ValueError for what fit() cannot train on."""
+    parts = [getattr(data, name, None) for name in ("train", "validation")]
+    if not all(isinstance(part, Split) for part in parts):
         raise ValueError(
-            f"learning_rate must be a positive number, got {learning_rate!r}. Try 0.001."
+            f"data must be Digits, with a split to train on and one to validate on, as load() "
+            f"returns them, got {data!r:.80}."
+        )
+    for part, name in zip(parts, ("train", "validation"), strict=True):
+        check_split(part, f"data.{name}")
+    if settings.batch_size > len(data.train):
+        raise ValueError(
+            f"batch_size must be at most the {len(data.train)} training images, got "
+            f"{settings.batch_size}. Take a smaller batch."
         )
 
 
-def _check_loss(value):
+def check_model(model: nn.Module) -> torch.device:
+    """Where the model is. Raises ValueError for one that cannot be trained on float32 images."""
+    weights = next((w for w in model.parameters() if w.requires_grad), None)
+    if weights is None:
+        raise ValueError("The model has no weights that can be trained.")
+    if weights.dtype != torch.float32:
+        raise ValueError(
+            f"The images are torch.float32, the model's weights {weights.dtype}. Call "
+            f"torch.set_default_dtype(torch.float32) and make the model anew, or use model.float()."
+        )
+    return weights.device
+
+
+def check_loss(value: object) -> None:
+    """Raise ValueError unless value is one number that depends on the weights."""
     if not isinstance(value, torch.Tensor) or value.ndim:
         got = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
         raise ValueError(
             f"The loss must be one number, the mean over a batch, as a tensor, got {got}. "
             f"Return it, and end it in .mean()."
         )
-
-
-def _check_split(split, where):
-    images, labels = split.images, split.labels
-    if images.ndim != 2 or images.dtype != torch.float32:
+    if torch.is_grad_enabled() and not value.requires_grad:
         raise ValueError(
-            f"{where}.images must be float32 of shape (N, 784), got {images.dtype} of shape "
-            f"{tuple(images.shape)}. Try images.float().flatten(1)."
-        )
-    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(
-            f"{where}.labels must be int64 of shape ({len(images)},), one label an image, got "
-            f"{labels.dtype} of shape {tuple(labels.shape)}."
-        )
-    if len(images) == 0:
-        raise ValueError(f"{where} is empty: expected at least one image.")
-    low, high = torch.aminmax(images)
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"{where}.images must lie in [0, 1], got values from {low:g} to {high:g}. "
-            f"Divide bytes by 255."
+            "The loss does not depend on the model's weights. Compute it from the model's output, "
+            "without .detach(), .item(), no_grad or numpy."
         )

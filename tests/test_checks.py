@@ -76,3 +76,27 @@ def test_an_answer_cannot_spoil_the_inputs_for_the_next_student(capsys):
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(KeyError, match="kl_gaussian"):
         check("kl_gausian", lambda: 0)
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_answers_are_checked_where_gradients_are_off(off, capsys):
+    reference = EXERCISES["kl_gaussian"].reference
+
+    def constant(mean, log_var):
+        return reference(mean.detach(), log_var.detach())
+
+    with off():
+        check("kl_gaussian", reference)
+        check("kl_gaussian", constant)
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first == "kl_gaussian: right."
+    assert "not its gradient" in second
+
+
+def test_answers_are_checked_where_doubles_are_the_default(capsys):
+    torch.set_default_dtype(torch.float64)
+    try:
+        check("kl_gaussian", EXERCISES["kl_gaussian"].reference)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert capsys.readouterr().out == "kl_gaussian: right.\n"

@@ -2,7 +2,6 @@
 
 from labutils import data
 from labutils.data import CHECKSUMS, DataError, binarize, import_torchvision, load
-from labutils.runtime import atomic_write
 
 import os
 import re
@@ -226,27 +225,6 @@ def test_loading_mnist_takes_at_most_300_mb():
     root = Path(__file__).resolve().parent.parent
     output = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True)
     assert 200_000 < int(output.stdout) < 300_000  # kB; the pixels alone are 220 MB
-
-
-# Writing files
-
-
-def test_a_file_appears_only_when_it_is_written_in_full(tmp_path):
-    with atomic_write(tmp_path / "file") as file:
-        file.write(b"whole")
-        file.flush()
-        assert not (tmp_path / "file").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_bytes() == b"whole"
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    (tmp_path / "file").write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "file") as file:
-        file.write(b"ne")
-        raise ZeroDivisionError
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_bytes() == b"old"
 
 
 # Binarisation

@@ -11,12 +11,11 @@ import gc
 import math
 import os
 import re
-import signal
-import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import small_digits
@@ -49,11 +48,6 @@ def train(case=CLASSIFIER, *, data=None, wrap=lambda loss: loss, weights=1, **se
     return model, fit(model, wrap(loss), data or small_digits(), **{**SETTINGS, **settings})
 
 
-@pytest.fixture
-def runs(tmp_path):
-    return tmp_path / "runs"
-
-
 def identical(one, other):
     other = other.state_dict()
     return all(torch.equal(value, other[name]) for name, value in one.state_dict().items())
@@ -73,7 +67,7 @@ def counting(calls):
 
 
 def disturbed(step, disturb):
-    """A loss that is disturbed at one step of the training: the first call is step 0 if named."""
+    """A loss that is disturbed at one step of the training, counted from 1."""
 
     def wrap(loss):
         calls = []
@@ -90,10 +84,6 @@ def disturbed(step, disturb):
 
 def interrupt(value):
     raise KeyboardInterrupt
-
-
-def interrupted_in(epoch):
-    return disturbed(1 + (epoch - 1) * STEPS + 3, interrupt)
 
 
 # Learning
@@ -201,13 +191,13 @@ def test_weights_that_are_frozen_stay_as_they_are(digits):
         model = Classifier(784, 8, 10)
     model.proj1.requires_grad_(False)
     before = model.proj1.weight.clone(), model.proj2.weight.clone()
-    fit(model, cross_entropy, digits, **SETTINGS, name="frozen")
+    fit(model, cross_entropy, digits, **SETTINGS)
     assert torch.equal(model.proj1.weight, before[0])
     assert not torch.equal(model.proj2.weight, before[1])
 
 
 def test_images_may_be_every_second_one_of_a_larger_tensor(digits):
-    _, history = train(data=replace(digits, train=digits.train[::2]), name="half")
+    _, history = train(data=replace(digits, train=digits.train[::2]))
     assert len(history) == EPOCHS
 
 
@@ -229,11 +219,10 @@ def leaves_random_state(function):
     return torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", [None, "run"])
-def test_the_random_state_outside_stays_as_it_was(name, digits):
+def test_the_random_state_outside_stays_as_it_was(digits):
     with seeded(1):
         model = Classifier(784, 8, 10)
-    assert leaves_random_state(lambda: fit(model, cross_entropy, digits, **SETTINGS, name=name))
+    assert leaves_random_state(lambda: fit(model, cross_entropy, digits, **SETTINGS))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
@@ -254,283 +243,35 @@ def test_seeded_gives_the_same_draws_whatever_came_before():
         assert torch.equal(torch.rand(5), first)
 
 
-# Going on after an interruption
+# Interrupted
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_an_interrupted_run_ends_in_the_same_weights_as_one_that_was_not(case, runs):
-    whole, expected = train(case)
-    with pytest.warns(UserWarning, match="interrupted in epoch 3 of 4: .* call fit\\(\\) again"):
-        half, before = train(case, name="run", wrap=interrupted_in(3))
-    assert len(before) == 2 and not half.training
-    assert not identical(half, whole)
-    resumed, history = train(case, name="run")
-    assert identical(resumed, whole)
-    assert (history.train, history.validation) == (expected.train, expected.validation)
-    assert history.learning_rate == expected.learning_rate
-    assert history.seconds[:2] == before.seconds  # the first two epochs were not done again
-    assert len(list(runs.iterdir())) == 1
-
-
-def test_the_best_weights_from_before_an_interruption_are_kept(misleading):
-    whole, history = train(data=misleading, epochs=8)
-    best = history.best
-    with pytest.warns(UserWarning, match="interrupted"):
-        train(data=misleading, epochs=8, name="run", wrap=interrupted_in(best + 1))
-    calls = []
-    resumed, history = train(data=misleading, epochs=8, name="run", wrap=counting(calls))
-    assert len(history) == 8 and history.best == best
-    assert calls.count(True) == 1 + (8 - best) * STEPS
-    assert identical(resumed, whole)
-
-
-def test_it_may_be_interrupted_again_and_again():
-    for epochs_before, epoch in ((0, 1), (0, 2), (1, 4)):
-        with pytest.warns(UserWarning, match=f"interrupted in epoch {epoch} of 4"):
-            _, history = train(name="run", wrap=interrupted_in(epoch - epochs_before))
-        assert len(history) == epoch - 1
-    assert identical(train(name="run")[0], train()[0])
-
-
-def test_an_interrupted_run_without_a_name_is_usable():
-    with pytest.warns(UserWarning, match="this run has no name"):
+def test_an_interrupted_run_is_usable():
+    with pytest.warns(
+        UserWarning, match=r"interrupted in epoch 3 of 4.*starts anew"
+    ) as caught:
         model, history = train(wrap=disturbed(2 * STEPS + 3, interrupt))
+    assert [warning.filename for warning in caught] == [__file__]
     assert len(history) == len(history.train) == 2
     assert history.table().count("\n") == 2
     loss = cross_entropy(model, *vars(small_digits().validation).values())
     assert loss.item() == min(history.validation)
 
 
-def kill(value):
-    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def train_elsewhere(case, folder, wrap):
-    torch.set_num_threads(1)
-    os.environ["LABUTILS_RUNS"] = str(folder)
-    train(case, name="run", wrap=wrap())
-
-
-def killed_in_epoch_3():
-    return disturbed(1 + 2 * STEPS + 3, kill)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_killed_run_ends_in_the_same_weights_as_one_that_was_not(case, processes, runs):
-    process = processes.Process(target=train_elsewhere, args=(case, runs, killed_in_epoch_3))
-    process.start()
-    process.join(60)
-    assert process.exitcode not in (None, 0, 1)
-    whole, expected = train(case)
-    calls = []
-    resumed, history = train(case, name="run", wrap=counting(calls))
-    assert calls.count(True) == 1 + 2 * STEPS  # one to recognise the run, two epochs to finish it
-    assert identical(resumed, whole)
-    assert history.validation == expected.validation
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_finished_run_is_returned_at_once(case):
-    first, expected = train(case, name="run")
-    calls = []
-    second, history = train(case, name="run", wrap=counting(calls))
-    assert len(calls) == 1  # to recognise the run
-    assert identical(first, second)
-    assert history == expected
-    assert not second.training
-
-
-def test_a_name_changes_nothing_but_that_the_run_is_kept(runs):
-    nameless, _ = train()
-    assert not runs.exists()
-    named, _ = train(name="02-classifier")
-    assert identical(nameless, named)
-    (path,) = runs.iterdir()
-    assert re.fullmatch(r"02-classifier-[0-9a-f]{16}\.pt", path.name)
-
-
-def test_a_run_is_kept_in_the_cache_folder_by_default(monkeypatch, tmp_path):
-    monkeypatch.delenv("LABUTILS_RUNS")
-    train(name="run")
-    assert [path.parent for path in tmp_path.rglob("*.pt")] == [tmp_path / "cache" / "runs"]
-
-
-def scaled(beta):
-    return lambda loss: lambda model, images, labels: beta * loss(model, images, labels)
-
-
-def raised(constant):
-    return lambda loss: lambda model, images, labels: loss(model, images, labels) + constant
-
-
-def changed(part, value):
-    """Small digits with one pixel changed."""
-    digits = small_digits()
-    getattr(digits, part).images[-1, -1] = value
-    return digits
-
-
-CHANGES = {
-    "epochs": {"epochs": 5},
-    "batch size": {"batch_size": 25},
-    "learning rate": {"learning_rate": 0.02},
-    "seed": {"seed": 1},
-    "initial weights": {"weights": 2},
-    "a number in the loss": {"wrap": scaled(1.001)},
-    "a constant in the loss": {"wrap": raised(0.01)},
-    "one training pixel": {"data": changed("train", 0.123)},
-    "one validation pixel": {"data": changed("validation", 0.123)},
-    "the name": {"name": "other"},
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_whatever_determines_a_run_makes_it_another_one(change, runs):
-    train(name="run")
-    train(name="run")
-    assert len(list(runs.iterdir())) == 1
-    calls = []
-    settings = {"name": "run", **CHANGES[change]}
-    settings["wrap"] = lambda loss: counting(calls)(CHANGES[change].get("wrap", lambda f: f)(loss))
-    train(**settings)
-    assert len(list(runs.iterdir())) == 2
-    assert calls.count(True) > STEPS
-
-
-def test_a_loss_whose_gradient_alone_differs_is_another_run(runs):
-    def wrap(loss):
-        def halved(model, images, labels):
-            value = loss(model, images, labels)
-            return (value + value.detach()) / 2
-
-        return halved
-
-    train(name="run", epochs=1)
-    train(name="run", epochs=1, wrap=wrap)
-    assert len(list(runs.iterdir())) == 2
-
-
-def test_other_dropout_is_another_run(runs, digits):
-    for ratio in (0.5, 0.4):
-        with seeded(1):
-            model = Classifier(784, 8, 10, dropout_ratio=ratio)
-        fit(model, cross_entropy, digits, **SETTINGS, name="run")
-    assert len(list(runs.iterdir())) == 2
-
-
-DAMAGES = {
-    "empty": lambda whole: b"",
-    "nonsense": lambda whole: b"nonsense" * 100,
-    "half": lambda whole: whole[: len(whole) // 2],
-    "one byte short": lambda whole: whole[:-1],
-    "zeros where a block was lost": lambda whole: whole[:4096] + bytes(4096) + whole[8192:],
-    "one bit in the weights": lambda whole: whole[:6000] + bytes([whole[6000] ^ 1]) + whole[6001:],
-    "a pickle that runs code": lambda whole: b"cos\nsystem\n(S'exit 1'\ntR.",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_set_aside_with_a_warning(damage, runs):
-    whole, expected = train(name="run")
-    (path,) = runs.iterdir()
-    kept = path.read_bytes()
-    path.write_bytes(DAMAGES[damage](kept))
-    assert path.read_bytes() != kept
-    with pytest.warns(UserWarning, match=f"{re.escape(str(path))} is damaged") as caught:
-        again, history = train(name="run")
-    assert caught[0].filename == __file__
-    assert identical(again, whole)
-    assert history.validation == expected.validation
-    assert [path.name for path in runs.iterdir()] == [path.name]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        train(name="run")  # what replaced it is whole
-
-
-def test_a_checkpoint_loads_as_weights_only(runs):
-    train(name="run")
-    (path,) = runs.iterdir()
-    state = torch.load(path, weights_only=True)
-    assert state["history"]["epochs"] == EPOCHS
-    assert set(state["best"]) == set(Classifier(784, 8, 10).state_dict())
-
-
-class Intruder:
-    """Loading it with Python's pickle makes a folder."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def test_code_in_a_checkpoint_is_not_executed(runs, tmp_path):
-    train(name="run")
-    (path,) = runs.iterdir()
-    state = torch.load(path, weights_only=True)
-    torch.save(state | {"extra": Intruder(tmp_path / "code was executed")}, path)
-    with pytest.warns(UserWarning, match="damaged"):
-        train(name="run")
-    assert not (tmp_path / "code was executed").exists()
-
-
-def test_a_runs_folders_that_cannot_be_written_only_warns(runs):
-    runs.write_text("not a folder")
-    with pytest.warns(UserWarning, match="not kept: .* cannot be written") as caught:
-        model, history = train(name="run")
-    assert [warning.filename for warning in caught] == [__file__]  # once, at the call of fit()
-    assert len(history) == EPOCHS
-    assert identical(model, train()[0])
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows folders have no such permission")
-@pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may go anywhere")
-@pytest.mark.parametrize("permission", [0o000, 0o500])
-def test_a_runs_folders_without_permission_only_warns(permission, runs):
-    runs.mkdir()
-    runs.chmod(permission)
-    with pytest.warns(UserWarning, match=r"cannot be written .*Permission denied"):
-        model, _ = train(name="run")
-    runs.chmod(0o700)
-    assert identical(model, train()[0])
-
-
-def train_on_a_full_disk(folder):
-    import resource
-
-    os.environ["LABUTILS_RUNS"] = str(folder)
-    torch.set_num_threads(1)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        _, history = train(name="run")
-    return history.validation, [str(warning.message) for warning in caught]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows cannot limit the size of files")
-def test_a_full_disk_only_warns(elsewhere, runs):
-    validation, (warning,) = elsewhere(train_on_a_full_disk, runs)
-    assert "cannot be written" in warning and "File too large" in warning
-    assert validation == train()[1].validation
-    assert list(runs.iterdir()) == []
-
-
 # What goes wrong
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("name", [None, "run"])
-def test_a_loss_that_is_not_finite_stops_at_once(value, name):
+def test_a_loss_that_is_not_finite_stops_at_once(value):
     calls = []
 
     def wrap(loss):
-        spoilt = disturbed(bool(name) + 3 * STEPS + 3, lambda loss: loss * value)(loss)
+        spoilt = disturbed(3 * STEPS + 3, lambda loss: loss * value)(loss)
         return counting(calls)(spoilt)
 
     with pytest.raises(FloatingPointError) as caught:
-        train(wrap=wrap, name=name)
-    assert calls.count(True) == bool(name) + 3 * STEPS + 3
+        train(wrap=wrap)
+    assert calls.count(True) == 3 * STEPS + 3
     message = str(caught.value)
     rate = re.search(r"at step 3 of epoch 4, with learning rate (\S+)\. Try", message)
     assert 0 < float(rate[1]) < 0.005  # it falls toward the end
@@ -569,11 +310,10 @@ WRONG_LOSSES = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_LOSSES)
-@pytest.mark.parametrize("name", [None, "run"])
-def test_a_loss_that_is_not_one_number_is_refused(wrong, name):
+def test_a_loss_that_is_not_one_number_is_refused(wrong):
     spoil, words = WRONG_LOSSES[wrong]
     with pytest.raises(ValueError, match=words):
-        train(wrap=lambda loss: lambda *batch: spoil(loss(*batch)), name=name)
+        train(wrap=lambda loss: lambda *batch: spoil(loss(*batch)))
 
 
 @pytest.mark.parametrize(
@@ -642,6 +382,176 @@ def test_wrong_data_is_refused_and_named(wrong, part, digits):
         train(data=data)
 
 
+def test_what_is_not_digits_is_refused(digits):
+    with seeded(1):
+        model = Classifier(784, 8, 10)
+    for wrong in (digits.train, digits.train.images, None):
+        with pytest.raises(ValueError, match="data must be Digits, with a split to train on"):
+            fit(model, cross_entropy, wrong, **SETTINGS)
+
+
+def test_a_loss_that_knows_nothing_of_the_weights_is_refused():
+    with pytest.raises(ValueError, match="does not depend on the model's weights"):
+        train(wrap=lambda loss: lambda *batch: loss(*batch).detach())
+
+
+def test_a_model_without_weights_is_refused(digits):
+    with pytest.raises(ValueError, match="no weights that can be trained"):
+        fit(torch.nn.Flatten(), cross_entropy, digits, **SETTINGS)
+
+
+@pytest.mark.parametrize("number", [np.int64(4), np.uint8(4), torch.tensor(4)])
+def test_whole_numbers_of_other_libraries_are_whole_numbers(number):
+    assert len(train(epochs=number)[1]) == 4
+
+
+def test_a_learning_rate_of_another_library_is_one():
+    assert identical(train(learning_rate=np.float64(0.01))[0], train()[0])
+
+
+# Torch's state
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_it_trains_where_gradients_are_off(off):
+    whole, _ = train()
+    with off():
+        model, _ = train()
+        assert not torch.is_grad_enabled()
+    assert identical(model, whole)
+
+
+def test_a_model_of_doubles_is_refused_with_advice(digits):
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = Classifier(784, 8, 10)
+        with pytest.raises(ValueError, match=r"weights torch.float64.*set_default_dtype"):
+            fit(model, cross_entropy, digits, **SETTINGS)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+@pytest.mark.filterwarnings("ignore:Training was interrupted")
+def test_no_gradient_is_left_behind(interrupted):
+    model, _ = train(wrap=disturbed(STEPS + 3 if interrupted else 0, interrupt))
+    assert all(weights.grad is None for weights in model.parameters())
+
+
+def test_gradients_of_before_do_not_matter(digits):
+    whole, _ = train()
+    with seeded(1):
+        model = Classifier(784, 8, 10)
+    cross_entropy(model, digits.train.images, digits.train.labels).backward()
+    fit(model, cross_entropy, digits, **SETTINGS)
+    assert identical(model, whole)
+
+
+# The schedule
+
+
+def test_one_step_in_all_trains():
+    before, _ = train(learning_rate=1e-30)
+    after, history = train(epochs=1, batch_size=100)
+    moved = (after.proj1.weight - before.proj1.weight).abs().max().item()
+    assert moved > 0.005  # Adam's first step is as long as its learning rate
+    assert history.learning_rate[0] > 0.005
+
+
+def test_a_plain_loop_with_the_settings_that_the_docstring_names_gives_the_same_bits(digits):
+    whole, history = train()
+    with seeded(1):
+        model = Classifier(784, 8, 10)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, EPOCHS * STEPS)
+    rates = []
+    with seeded(0):
+        for _ in range(EPOCHS):
+            for batch in torch.randperm(100).split(20):
+                model.train()
+                value = cross_entropy(model, digits.train.images[batch], digits.train.labels[batch])
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+                rates.append(schedule.get_last_lr()[0])
+                schedule.step()
+    assert history.best == EPOCHS
+    assert history.learning_rate == rates[STEPS - 1 :: STEPS]
+    for ours, plain in zip(whole.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(ours, plain, atol=1e-5)  # fit() has a fused optimiser
+
+
+def test_a_loss_is_told_the_progress():
+    seen, validated = [], []
+
+    def wrap(loss):
+        def told(model, images, labels, progress):
+            (seen if model.training else validated).append(progress)
+            return loss(model, images, labels)
+
+        return told
+
+    train(wrap=wrap)
+    assert seen == [step / (EPOCHS * STEPS - 1) for step in range(EPOCHS * STEPS)]
+    assert validated == [1.0] * EPOCHS
+    train(wrap=wrap, epochs=1, batch_size=100)
+    assert seen[-1] == 0
+
+
+def test_the_validation_loss_may_be_another(digits):
+    calls = []
+
+    def count(model, images, labels):
+        calls.append(model.training)
+        return cross_entropy(model, images, labels) + 1
+
+    _, history = train(validation_loss=count)
+    assert calls == [False] * EPOCHS
+    assert history.validation == pytest.approx([v + 1 for v in train()[1].validation])
+
+
+# The device
+
+
+def test_a_device_that_is_announced_but_cannot_be_used_is_named(monkeypatch):
+    whole, _ = train()
+    cuda = torch.device("cuda")
+    if torch.cuda.is_available():
+        pytest.skip("it can be used")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check: cuda)
+    with pytest.warns(
+        UserWarning, match="cuda cannot be used .*on the CPU.*LABUTILS_DEVICE"
+    ):
+        model, _ = train()
+    assert identical(model, whole)
+
+
+def test_the_device_can_be_chosen(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check: 1 / 0)
+    monkeypatch.setenv("LABUTILS_DEVICE", "cpu")
+    train(epochs=1)
+    monkeypatch.setenv("LABUTILS_DEVICE", "gpu")
+    with pytest.raises(ValueError, match="LABUTILS_DEVICE must be .* got 'gpu'"):
+        train(epochs=1)
+
+
+def test_a_device_that_is_full_leads_to_the_cpu(monkeypatch):
+    """As if an accelerator were there; what it raises is what a full one raises."""
+    whole, _ = train()
+    other = torch.device("meta")
+    monkeypatch.setattr(training, "choose_device", lambda: other)
+
+    def full(device, *arguments, run=training._train_on):
+        if device == other:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return run(device, *arguments)
+
+    monkeypatch.setattr(training, "_train_on", full)
+    with pytest.warns(UserWarning, match="The memory of meta is full: training on the CPU"):
+        model, _ = train()
+    assert identical(model, whole)
+
+
 # Memory
 
 
@@ -659,7 +569,7 @@ def test_no_tensor_is_left_behind_by_an_epoch():
 
         return counted
 
-    train("a VAE on pixels drawn anew", epochs=5, wrap=wrap, name="run")
+    train("a VAE on pixels drawn anew", epochs=5, wrap=wrap)
     assert len(set(counts[2:])) == 1
 
 
@@ -709,19 +619,3 @@ def test_a_history_tables_itself():
     assert first.split() == ["1", "3", "2.25", "0.01", "1.0", "best"]
     assert second.split() == ["2", "2", "2.5", "0.001", "1.5"]
     assert len(History(3).table().splitlines()) == 1
-
-
-def test_a_history_plots_itself():
-    from matplotlib import pyplot as plt
-
-    axes = history().plot()
-    train, validation = axes.get_lines()
-    assert list(train.get_xdata()) == [1, 2]
-    assert train.get_ydata().tolist() == [3.0, 2.0]
-    assert validation.get_ydata().tolist() == [2.25, 2.5]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation"]
-    assert "nats" in axes.get_ylabel()
-    other = plt.figure().add_subplot()
-    assert history().plot(other) is other
-    axes.figure.canvas.draw()
-    plt.close("all")

@@ -1,0 +1,52 @@
+"""What is refused, in one clear sentence each: what was expected, what came, what to do."""
+
+import math
+import operator
+from numbers import Real
+
+import torch
+
+
+def whole_number(value: object, name: str, low: int = 1, high: int | None = None) -> int:
+    """`value` as an int, if it is a whole number from `low` to `high`. Raises ValueError."""
+    try:
+        number = operator.index(value)  # of numpy's integers too
+    except TypeError:
+        number = None
+    if number is None or number < low or (high is not None and number > high):
+        allowed = f"{low} or more" if high is None else f"from {low} to {high:,}"
+        raise ValueError(f"{name} must be a whole number, {allowed}, got {value!r}.")
+    return number
+
+
+def finite_logits(logits: torch.Tensor) -> None:
+    """Raise ValueError where a logit is NaN or infinite."""
+    if not logits.isfinite().all():
+        wrong = logits[~logits.isfinite()][0].item()
+        raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
+
+
+def pixels(images: torch.Tensor, name: str = "images") -> None:
+    """Raise ValueError unless images is a floating-point tensor with values in [0, 1]."""
+    if not isinstance(images, torch.Tensor):
+        kind = f"{type(images).__module__}.{type(images).__name__}"
+        raise ValueError(f"{name} must be a torch tensor, got {kind}. Try torch.as_tensor(...).")
+    if not images.is_floating_point():
+        raise ValueError(
+            f"{name} must be floating-point numbers in [0, 1], got {images.dtype}. "
+            f"Try .float(), and divide bytes by 255."
+        )
+    if images.numel():
+        low, high = torch.aminmax(images.detach())
+        if not (low >= 0 and high <= 1):  # false for NaN, too
+            raise ValueError(
+                f"{name} must lie in [0, 1], got values from {low:g} to {high:g}. "
+                f"Divide bytes by 255."
+            )
+
+
+def positive(value: object, name: str, suggestion: str) -> float:
+    """`value` as a float, if it is a positive, finite number. Raises ValueError."""
+    if not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}. Try {suggestion}.")
+    return float(value)
