@@ -3,13 +3,14 @@
 import labutils as lab
 from labutils.exercises import EXERCISES
 
+import functools
 import itertools
 import math
 
 import pytest
 import torch
 from torch import distributions
-from torch.distributions import Bernoulli, MultivariateNormal, Normal
+from torch.distributions import Bernoulli, Categorical, Independent, MultivariateNormal, Normal
 
 from .oracles import PLANE, STEP
 from .reading import from_notebook
@@ -147,67 +148,70 @@ def test_bits_per_dimension_are_the_length_of_a_code():
     assert EXERCISES["bits_per_dimension"].reference(log_p).item() == pytest.approx(2)
 
 
-def mixture_functions():
-    return from_notebook(
-        "01", "log_p", "m_step", "draw", "log_components",
-        bayes_rule=EXERCISES["bayes_rule"].reference,
-    )  # fmt: skip
+def of_coins(weights, theta):
+    """The mixture with these weights (K,) and these probabilities of the pixels (K, d)."""
+    return lab.BernoulliMixture(Categorical(weights), Independent(Bernoulli(theta), 1))
 
 
 @pytest.mark.equation("1.15")
 def test_the_mixture_sums_to_one_over_all_images_and_draws_what_it_says():
-    log_p, _, draw, log_components = mixture_functions()
-    log_p.__globals__["log_components"] = log_components
-    mixture = torch.tensor([0.3, 0.7]).log(), torch.randn(2, 5)
+    mixture = of_coins(torch.tensor([0.3, 0.7]), torch.randn(2, 5).sigmoid())
     images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 5)
-    assert log_p(images, mixture).exp().sum().item() == pytest.approx(1, abs=1e-5)
+    probability = mixture.log_prob(images).exp()
+    assert probability.sum().item() == pytest.approx(1, abs=1e-5)
     with lab.seeded(0):
-        samples = draw(mixture, 200_000)
+        samples = mixture.sample((200_000,))
     index = (samples @ torch.tensor([16.0, 8, 4, 2, 1])).long()
     frequency = torch.bincount(index, minlength=32) / len(samples)
-    assert torch.allclose(frequency, log_p(images, mixture).exp(), atol=0.005)
+    assert torch.allclose(frequency, probability, atol=0.005)
 
 
-@pytest.mark.equation("1.16")
+@pytest.mark.equation("1.15", "1.16")
 def test_every_step_of_em_raises_the_likelihood():
-    log_p, m_step, draw, log_components = mixture_functions()
-    log_weight, logits = torch.tensor([0.5, 0.5]).log(), 2 * torch.randn(2, 6)
-    x = draw((log_weight, logits), 400)
-    mixture, values = (log_weight, 0.1 * torch.randn(2, 6)), []
-    for _ in range(15):
-        values.append(log_p(x, mixture).mean().item())
-        joint = log_components(x, mixture[1]) + mixture[0]
-        mixture = m_step(x, joint.softmax(-1), alpha=1e-6)
+    x = of_coins(torch.tensor([0.5, 0.5]), (2 * torch.randn(2, 6)).sigmoid()).sample((400,))
+    fits = [lab.BernoulliMixture.fit(x, 2, seed=0, steps=k, alpha=1e-6) for k in range(1, 16)]
+    values = [mixture.log_prob(x).mean().item() for mixture in fits]
     assert all(after > before - 1e-6 for before, after in itertools.pairwise(values))
-    assert values[-1] > values[0] + 0.1
+    assert values[-1] > values[0] + 0.02
+    alone = x.mean(0)  # the best of one component
+    assert values[-1] > Bernoulli(alone).log_prob(x).sum(-1).mean() + 0.1
 
 
 @pytest.mark.equation("1.16")
 def test_the_m_step_of_bernoullis_maximises_the_likelihood_of_real_and_imagined_pixels():
-    _, m_step, *_ = mixture_functions()
-    x, r = torch.rand(400, 6).round().double(), torch.rand(400, 2).double().softmax(-1)
-    log_weight, logits = m_step(x, r, alpha=7.0)
-    theta = logits.sigmoid().requires_grad_()
+    x = torch.rand(400, 6).round().double()
+    old, new = (lab.BernoulliMixture.fit(x, 2, seed=0, steps=steps, alpha=7.0) for steps in (3, 4))
+    r = old.mixture_distribution.logits + old.component_distribution.log_prob(x[:, None])
+    r = r.softmax(-1)
+    theta = new.component_distribution.mean.requires_grad_()
     of_pixels = (
         r.T @ x @ theta.log().T + r.T @ (1 - x) @ (1 - theta).log().T
     )  # (C, C): its diagonal
     value = of_pixels.diagonal().sum() + 7 * (theta * (1 - theta)).log().sum()
     (gradient,) = torch.autograd.grad(value, theta)
     assert gradient.abs().max() < 1e-8, "the objective is concave: this is its maximum"
-    assert torch.allclose(log_weight.exp(), r.mean(0))
+    assert torch.allclose(new.mixture_distribution.probs, r.mean(0))
+    assert (r.mean(0) - 0.5).abs().max() > 1e-3, "weights that say something"
 
 
-@pytest.mark.equation("1.16")
-def test_notebook_05_fits_the_mixture_of_notebook_01():
-    names = "log_components", "m_step", "fit_mixture", "log_p"
-    given = {"bayes_rule": EXERCISES["bayes_rule"].reference, "seed": 0}
-    *_, fit_01, log_p = from_notebook("01", *names, seeded=lab.seeded, **given)
-    given = {"responsibilities": EXERCISES["responsibilities"].reference, "seed": 0}
-    log_templates, fit_05 = from_notebook(
-        "05", "log_templates", "fit_templates", seeded=lab.seeded, **given
+@pytest.mark.equation("1.15", "1.16")
+def test_em_is_that_of_weights_and_probabilities_one_image_at_a_time():
+    """By Bayes' rule and counts, with the pixels' probabilities in place of their logits."""
+    x = (torch.rand(60, 20) < 0.5 * torch.rand(5, 20).round().repeat(12, 1)).double()
+    fit = functools.partial(lab.BernoulliMixture.fit, x, 4, seed=0, alpha=0.1)
+    start, end = fit(steps=1), fit(steps=6)
+    weights, theta = start.mixture_distribution.probs, start.component_distribution.mean
+    for _ in range(5):
+        total, black = torch.zeros(4).double(), torch.zeros(4, 20).double()
+        for image in x:
+            r = weights * torch.where(image == 1, theta, 1 - theta).prod(-1)
+            total += r / r.sum()
+            black += (r / r.sum())[:, None] * image
+        weights, theta = total / 60, (black + 0.1) / (total[:, None] + 0.2)
+    assert torch.allclose(end.mixture_distribution.probs, weights)
+    assert torch.allclose(end.component_distribution.mean, theta)
+    ours = sum(
+        w * torch.where(x == 1, t, 1 - t).prod(-1) for w, t in zip(weights, theta, strict=True)
     )
-    x = (torch.rand(200, 784) < 0.5 * torch.rand(5, 784).round().repeat(40, 1)).float()
-    log_weight, theta = fit_05(x, 4)
-    ours = (log_weight + log_templates(x, theta)).logsumexp(-1)
-    assert torch.allclose(ours, log_p(x, fit_01(x, 4)), rtol=1e-4)
-    assert not torch.allclose(ours, log_p(x, fit_01(x, 1)), rtol=1e-3)
+    assert torch.allclose(end.log_prob(x), ours.log())
+    assert not torch.allclose(end.log_prob(x), start.log_prob(x), rtol=1e-3)

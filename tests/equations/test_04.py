@@ -1,22 +1,17 @@
 """Notebook 04: the ELBO of the Bernoulli VAE, exactly, and the estimators of its gradient."""
 
 import labutils as lab
-from labutils.estimators import (
-    disarm,
-    gumbel_softmax,
-    leave_one_out,
-    score_function,
-    straight_through,
-)
+from labutils import estimators
 from labutils.exercises import EXERCISES
 from labutils.objectives import exact_elbo, exact_log_likelihood
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Independent
+from torch.distributions import Bernoulli
 
 from .oracles import images
 
@@ -36,6 +31,21 @@ def by_hand(model, x, codes):
     log_likelihood = torch.where(x == 1, pixels, 1 - pixels).log().sum(-1)
     q = torch.where(codes[:, None] == 1, p, 1 - p).prod(-1)
     return log_likelihood, q
+
+
+def of_logits(estimator, model, x, draws):
+    """Draws of an estimator's gradient with respect to the logits: (draws, images, bits)."""
+    logits = model.encoder(x).detach().repeat(draws, 1).requires_grad_()
+    repeated = x.repeat(draws, 1)
+    value = estimator(lambda z: model.likelihood(z).log_prob(repeated), logits)
+    return torch.autograd.grad(value.sum(), logits)[0].view(draws, len(x), -1)
+
+
+def expected_gradient(model, x, codes):
+    """Of E[g], by the sum over codes: q is differentiated by hand, bit by bit."""
+    log_likelihood, q = by_hand(model, x, codes)
+    score = codes[:, None] - model.encoder(x).sigmoid()
+    return ((log_likelihood * q)[..., None] * score).sum(0).detach()
 
 
 @pytest.mark.equation("4.1")
@@ -69,14 +79,17 @@ def test_the_kl_is_the_sum_of_its_definition_over_all_codes():
 
 
 @pytest.mark.equation("4.4")
-def test_the_loss_is_the_kl_minus_the_mean_over_samples():
+@pytest.mark.parametrize(
+    "bound", [lab.elbo, partial(estimators.bits_elbo, estimators.leave_one_out)]
+)
+def test_the_loss_is_the_kl_minus_the_mean_over_samples(bound):
     model, codes = tiny_bits()
     x = images()
     log_likelihood, q = by_hand(model, x, codes)
     kl = (q * (q.log() + 3 * math.log(2))).sum(0)
     exact = kl - (q * log_likelihood).sum(0)
     with torch.no_grad(), lab.seeded(0):
-        draws = torch.stack([-lab.elbo(model, x, 10) for _ in range(500)])
+        draws = torch.stack([-bound(model, x, 10) for _ in range(500)])
     error = draws.std(0) / math.sqrt(500)
     assert ((draws.mean(0) - exact).abs() < 5 * error).all()
 
@@ -92,6 +105,8 @@ def test_the_exact_elbo_and_its_gradient_are_those_of_the_sum_over_codes():
     expected = torch.autograd.grad(counted.sum(), weights)
     got = torch.autograd.grad(exact_elbo(model, x).sum(), weights)
     assert all(torch.allclose(a, b) for a, b in zip(got, expected, strict=True))
+    learned = of_logits(estimators.exact, model, x, 1)[0]
+    assert torch.allclose(learned, expected_gradient(model, x, codes))
 
 
 @pytest.mark.equation("4.6")
@@ -129,23 +144,6 @@ def test_the_slope_of_the_mean_over_one_bit_is_that_of_finite_differences():
     assert torch.isclose(slope, logit.sigmoid() * (-logit).sigmoid() * (g[1] - g[0]), rtol=1e-6)
 
 
-def of_logits(estimator, model, x, draws):
-    """Draws of an estimator's gradient with respect to the logits, the KL's taken away."""
-    logits = model.encoder(x).detach().repeat(draws, 1).requires_grad_()
-    stand_in = torch.nn.Module()
-    stand_in.prior, stand_in.likelihood = model.prior, model.likelihood
-    stand_in.posterior = lambda _: Independent(Bernoulli(logits=logits), 1)
-    value = estimator(stand_in, x.repeat(draws, 1)) + lab.kl_bernoulli(logits)
-    return torch.autograd.grad(value.sum(), logits)[0].view(draws, len(x), -1)
-
-
-def expected_gradient(model, x, codes):
-    """Of E[g], by the sum over codes: q is differentiated by hand, bit by bit."""
-    log_likelihood, q = by_hand(model, x, codes)
-    score = codes[:, None] - model.encoder(x).sigmoid()
-    return ((log_likelihood * q)[..., None] * score).sum(0).detach()
-
-
 def agrees(estimator):
     model, codes = tiny_bits()
     x = images()
@@ -157,12 +155,12 @@ def agrees(estimator):
 
 @pytest.mark.equation("4.9")
 def test_the_score_function_averages_to_the_sum_over_codes():
-    assert agrees(score_function)
+    assert agrees(estimators.score_function)
 
 
 @pytest.mark.equation("4.10")
 def test_leave_one_out_averages_to_the_sum_over_codes_and_is_the_formula():
-    assert agrees(leave_one_out)
+    assert agrees(estimators.leave_one_out)
     g, logits = torch.tensor([[-90.0], [-93.0], [-95.0]]), torch.tensor([[0.4, -1.0]])
     z = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]])
     score = z - logits.sigmoid()
@@ -172,7 +170,7 @@ def test_leave_one_out_averages_to_the_sum_over_codes_and_is_the_formula():
 
 @pytest.mark.equation("4.11")
 def test_disarm_averages_to_the_sum_over_codes_and_over_its_noise_to_the_slope():
-    assert agrees(disarm)
+    assert agrees(estimators.disarm)
     g, fine = torch.tensor([-92.0, -90.0]).double(), (torch.arange(100_000).double() + 0.5) / 1e5
     for logit in (torch.tensor(a).double() for a in (-1.5, 0.3, 2.0)):
         z, mirrored = (fine < logit.sigmoid()).long(), (1 - fine < logit.sigmoid()).long()
@@ -185,13 +183,13 @@ def test_disarm_averages_to_the_sum_over_codes_and_over_its_noise_to_the_slope()
 def test_straight_through_is_the_decoders_gradient_at_the_bits():
     model, x = tiny_bits()[0], images()
     with lab.seeded(0):
-        drawn = of_logits(straight_through, model, x, 1)[0]
+        drawn = of_logits(estimators.straight_through, model, x, 1)[0]
     with lab.seeded(0):
         z = model.posterior(x).sample((2,)).requires_grad_()
     p = model.encoder(x).sigmoid()
     (by_bit,) = torch.autograd.grad(model.likelihood(z).log_prob(x).mean(0).sum(), z)
     assert torch.allclose(drawn, (by_bit.sum(0) * p * (1 - p)).detach())
-    assert not agrees(straight_through)
+    assert not agrees(estimators.straight_through)
 
 
 @pytest.mark.equation("4.13")
@@ -202,7 +200,7 @@ def test_relaxed_bits_round_to_bits_and_their_gradient_is_finite_differences():
     assert ((share - logits[0].sigmoid()).abs() < 5 * 0.5 / math.sqrt(200_000)).all()
     model, x, h = tiny_bits()[0], images(), 1e-6
     with lab.seeded(0):
-        drawn = of_logits(gumbel_softmax, model, x, 1)[0]
+        drawn = of_logits(estimators.gumbel_softmax, model, x, 1)[0]
 
     with lab.seeded(0):
         noise = torch.rand(2, *model.encoder(x).shape, dtype=torch.float64)
@@ -223,7 +221,7 @@ def test_the_error_is_bias_squared_plus_variance():
     x = images(1)
     exact = expected_gradient(model, x, codes)
     with lab.seeded(0):
-        drawn = of_logits(straight_through, model, x, 1_000)
+        drawn = of_logits(estimators.straight_through, model, x, 1_000)
     error = ((drawn - exact) ** 2).sum(-1).mean()
     bias, variance = drawn.mean(0) - exact, drawn.var(0, unbiased=False)
     assert torch.isclose(error, (bias**2).sum() + variance.sum())

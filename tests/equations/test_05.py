@@ -36,7 +36,7 @@ def codes_in_the_plane(count=3_000):
 
 @pytest.mark.equation("5.2")
 def test_the_mixture_integrates_to_one_and_is_the_weighted_sum():
-    mixture = lab.fit_mixture(codes_in_the_plane(), 3)
+    mixture = lab.GaussianMixture.fit(codes_in_the_plane(), 3, seed=0)
     density = mixture.log_prob(PLANE).exp()
     assert torch.isclose(density.sum() * STEP**2, torch.ones(()).double(), atol=1e-4)
     parts = mixture.component_distribution
@@ -118,18 +118,23 @@ def test_another_prior_gains_what_it_is_closer_to_the_aggregate_posterior():
     model, x = tiny_vae(), images()
     with torch.no_grad(), lab.seeded(0):
         z = aggregate_codes(model, x.repeat(10_000, 1))
-        mixture = lab.fit_mixture(z[:3_000], 3)
+        mixture = lab.GaussianMixture.fit(z[:3_000], 3, seed=0)
         terms = prior_gain(model.prior, mixture, z)
         log_q = model.posterior(x).log_prob(PLANE[:, None])
+        other = model.with_prior(mixture)
+        gains = torch.stack(
+            [(lab.elbo(other, x, 100) - lab.elbo(model, x, 100)).mean() for _ in range(50)]
+        )
     log_p, log_m = model.prior.log_prob(PLANE), mixture.log_prob(PLANE)
     aggregate = log_q.exp().mean(1)
     kl_p, kl_m = (
-        (aggregate * (aggregate.log() - other)).sum() * STEP**2 for other in (log_p, log_m)
+        (aggregate * (aggregate.log() - log_prior)).sum() * STEP**2 for log_prior in (log_p, log_m)
     )
     of_elbo = (log_q.exp() * (log_m - log_p)[:, None]).sum(0).mean() * STEP**2
     error = terms.std() / math.sqrt(len(terms))
     assert abs(terms.mean() - (kl_p - kl_m)) < 5 * error
     assert torch.isclose(of_elbo, kl_p - kl_m)
+    assert abs(gains.mean() - (kl_p - kl_m)) < 5 * gains.std() / math.sqrt(50)
     assert kl_p - kl_m < kl_p
 
 
