@@ -80,7 +80,9 @@ def test_the_kl_is_the_sum_of_its_definition_over_all_codes():
 
 @pytest.mark.equation("4.4")
 @pytest.mark.parametrize(
-    "bound", [lab.elbo, partial(estimators.bits_elbo, estimators.leave_one_out)]
+    "bound",
+    [lab.elbo, partial(estimators.bits_elbo, estimators.leave_one_out)],
+    ids=["elbo", "bits_elbo"],
 )
 def test_the_loss_is_the_kl_minus_the_mean_over_samples(bound):
     model, codes = tiny_bits()
