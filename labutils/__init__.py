@@ -20,17 +20,11 @@ torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
 from labutils.checks import check
 from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
-    DigitFeatures,
     accuracy,
     bits_per_dimension,
-    class_imbalance,
     elbo_and_gain,
-    frechet_distance,
     log_likelihood,
     paired_bootstrap,
-    precision_recall,
-    scoreboard,
-    standard_error,
 )
 from labutils.mixtures import BernoulliMixture, GaussianMixture
 from labutils.models import (
@@ -43,6 +37,7 @@ from labutils.models import (
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
 from labutils.recipes import trained
 from labutils.runtime import seeded
+from labutils.scoreboard import Scoreboard
 from labutils.training import fit
 
 __all__ = [
@@ -51,14 +46,13 @@ __all__ = [
     "BernoulliVAE",
     "Classifier",
     "DataError",
-    "DigitFeatures",
     "GaussianMixture",
     "GaussianVAE",
+    "Scoreboard",
     "accuracy",
     "binarize",
     "bits_per_dimension",
     "check",
-    "class_imbalance",
     "elbo",
     "elbo_and_gain",
     "fit",
@@ -70,18 +64,18 @@ __all__ = [
     "log_likelihood",
     "paired_bootstrap",
     "precision_recall",
-    "scoreboard",
     "seeded",
-    "standard_error",
     "start_at_mean",
     "trained",
 ]
 
-
-_LAZY = ("estimators", "figures", "widgets")  # slow to import: they are loaded at first use
+_LAZY = ("diagrams", "estimators", "figures", "quality", "recipes", "widgets")  # at first use
+_OF_QUALITY = ("frechet_distance", "precision_recall")
 
 
 def __getattr__(name):
     if name in _LAZY:
         return import_module(f"labutils.{name}")
+    if name in _OF_QUALITY:
+        return getattr(import_module("labutils.quality"), name)
     raise AttributeError(f"module 'labutils' has no attribute {name!r}")

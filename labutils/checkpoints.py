@@ -22,7 +22,7 @@ class Checkpoint:
         """Put into `run` what the file holds, if anything. A damaged file changes nothing."""
         try:
             run.load_state_dict(read(self.file, run.device))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except Exception:  # there is no end to what a damaged file can raise
             warn(f"{self.file} is damaged or cannot be read: training starts again.")

@@ -1,11 +1,23 @@
-"""Every picture that two notebooks share, or that a student need not read the code of."""
+"""Every plot that two notebooks share, or that a student need not read the code of."""
 
-from itertools import pairwise
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 import torch
-from IPython.display import display
+from IPython.display import Image, display
 from matplotlib import pyplot as plt
-from matplotlib.patches import FancyBboxPatch, Polygon
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+if TYPE_CHECKING:
+    from labutils.training import History
 
 # Okabe and Ito's palette, told apart with any common colour vision; black on white for text.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
@@ -29,25 +41,67 @@ STYLE = {
 }
 
 
-def use_style():
+def use_style() -> None:
     """Make matplotlib's figures readable from the back row. Call once, in the setup cell."""
     plt.rcParams.update(STYLE)
 
 
-def show(figure, alt=None):
-    """Display a figure with the text that stands for it where it cannot be seen.
+def show(figure: Figure, alt: str | None = None) -> None:
+    """Display a figure with the text that stands for it where it cannot be seen, and close it.
 
-    The diagrams of this module bring their own text; any other figure needs `alt`.
+    Diagrams and learning curves bring their own text; any other figure needs `alt`.
     Raises ValueError where there is none.
     """
     alt = alt or figure.get_label()
     if not alt:
         raise ValueError("Say in a sentence what the figure shows: show(figure, alt=...).")
-    display(figure, metadata={"image/png": {"alt": alt}})
+    packed = io.BytesIO()
+    # Jupyter draws figures itself only under the backend "inline", and in the format set there.
+    figure.savefig(packed, format="png", dpi=figure.dpi, bbox_inches="tight")
     plt.close(figure)
+    display(Image(packed.getvalue(), alt=alt))
 
 
-def digit_grid(images, columns=10, title=None, row_labels=None, captions=None, size=0.85):
+def overlaps(figure: Figure, tolerance: float = 2.0) -> list[tuple[str, str]]:
+    """The pairs of texts in a figure that run into each other, by more than `tolerance` pixels.
+
+    Titles, labels, ticks, legends and annotations all count; what is not drawn does not.
+    """
+    figure.canvas.draw()
+    texts = [(text.get_text(), text.get_window_extent()) for text in _drawn_texts(figure)]
+    return [
+        (first, second)
+        for (first, a), (second, b) in combinations(texts, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > tolerance
+        and min(a.y1, b.y1) - max(a.y0, b.y0) > tolerance
+    ]
+
+
+def _drawn_texts(artist: Artist) -> list[Text]:
+    """The texts in an artist that can be seen, after it was drawn."""
+    if not artist.get_visible():
+        return []
+    if isinstance(artist, Text) and artist.get_text().strip():
+        return [artist]
+    children = artist.get_children()
+    if isinstance(artist, Axes) and not artist.axison:
+        children = [child for child in children if not isinstance(child, Axis)]
+    if isinstance(artist, Axis):  # it keeps ticks beyond its limits, and does not draw them
+        low, high = sorted(artist.get_view_interval())
+        ticks = [*artist.get_major_ticks(), *artist.get_minor_ticks()]
+        beyond = [tick for tick in ticks if not low <= tick.get_loc() <= high]
+        children = [child for child in children if child not in beyond]
+    return [text for child in children for text in _drawn_texts(child)]
+
+
+def digit_grid(
+    images: torch.Tensor,
+    columns: int = 10,
+    title: str | None = None,
+    row_labels: Sequence[str] | None = None,
+    captions: Sequence[str] | None = None,
+    size: float = 0.85,
+) -> Figure:
     """A grid of digits, row by row. images: (N, 784), 0 is white and 1 black.
 
     row_labels: one text a row; captions: one text a digit; size: inches a digit.
@@ -61,9 +115,9 @@ def digit_grid(images, columns=10, title=None, row_labels=None, captions=None, s
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    for index, image in enumerate(images.detach().cpu()):
+    for index, image in enumerate(images.detach().cpu().numpy()):
         axis = axes.flat[index]
-        axis.imshow(image.view(28, 28), vmin=0, vmax=1)
+        axis.imshow(image.reshape(28, 28), vmin=0, vmax=1)
         if captions:
             axis.set_title(captions[index], fontsize=12, fontweight="normal")
     for axis, label in zip(axes[:, 0], row_labels or (), strict=False):
@@ -72,28 +126,35 @@ def digit_grid(images, columns=10, title=None, row_labels=None, captions=None, s
     return figure
 
 
-def tiles(images, columns, title=None, extent=None, axes=None):
+def tiles(
+    images: torch.Tensor,
+    columns: int,
+    title: str | None = None,
+    extent: tuple[float, float, float, float] | None = None,
+    axes: Axes | None = None,
+) -> Figure:
     """Digits side by side in one picture. images: (N, 784), N a multiple of columns."""
     axes = axes or plt.figure(figsize=(7, 7)).add_subplot()
     picture = (
         images.detach().cpu().view(-1, columns, 28, 28).transpose(1, 2).reshape(-1, columns * 28)
     )
-    axes.imshow(picture, vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.imshow(picture.numpy(), vmin=0, vmax=1, extent=extent, interpolation="nearest")
     axes.set_title(title)
     if extent is None:
         axes.set_axis_off()
     return axes.figure
 
 
-def class_scatter(points, labels, title=None, axes=None):
+def class_scatter(
+    points: torch.Tensor, labels: torch.Tensor, title: str | None = None, axes: Axes | None = None
+) -> Figure:
     """Points in the plane (N, 2), coloured by class, each class named at its median."""
     axes = axes or plt.figure(figsize=(7, 6)).add_subplot()
     points, labels = points.detach().cpu(), labels.cpu()
-    for label, colour in enumerate(CLASS_COLOURS):
-        mine = points[labels == label]
-        axes.scatter(*mine.T, s=4, alpha=0.5, color=colour, linewidths=0, rasterized=True)
-    for label, colour in enumerate(CLASS_COLOURS):
-        x, y = points[labels == label].median(0).values
+    for label in labels.unique().tolist():
+        colour, mine = CLASS_COLOURS[label], points[labels == label]
+        axes.scatter(*mine.T.numpy(), s=4, alpha=0.5, color=colour, linewidths=0, rasterized=True)
+        x, y = mine.median(0).values.tolist()
         box = {
             "boxstyle": "circle,pad=0.15",
             "facecolor": "white",
@@ -105,10 +166,10 @@ def class_scatter(points, labels, title=None, axes=None):
     return axes.figure
 
 
-def confusion(matrix, title=None):
+def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:
     """A confusion matrix (classes, classes), true class by row; the diagonal is left blank."""
     figure, axes = plt.subplots(figsize=(6.5, 6))
-    off_diagonal = matrix.clone().float().fill_diagonal_(0)
+    off_diagonal = matrix.cpu().float().clone().fill_diagonal_(0).numpy()
     axes.imshow(off_diagonal, cmap="Blues")
     dark = off_diagonal.max() / 2
     for row, column in matrix.nonzero().tolist():
@@ -121,90 +182,7 @@ def confusion(matrix, title=None):
     return figure
 
 
-def taxonomy_diagram():
-    """Deep generative models by how they represent the likelihood, after Goodfellow (2016)."""
-    families = (
-        ("density in\nclosed form", BLUE, (
-            ("finite mixture", "exact density", "01: mixture of Bernoullis"),
-            ("autoregressive model", "exact density", "named only"),
-            ("normalising flow", "exact density", "01: recipe 1, in one dimension"),
-        )),
-        ("density bounded\nor unnormalised", GREEN, (
-            ("variational autoencoder", "lower bound", "03: Gaussian, 04: binary latents"),
-            ("score, diffusion model", "lower bound", "named only"),
-            ("energy-based model", "density up to a constant", "01: recipe 3, in the plane"),
-        )),
-        ("no density", ORANGE, (
-            ("adversarial network (GAN)", "samples only", "named only"),
-            ("autoencoder + mixture", "samples only", "05"),
-        )),
-    )  # fmt: skip
-    figure = _canvas(13.5, 6.2)
-    axes = figure.axes[0]
-    for x, title in ((4.1, "model"), (7.35, "what it gives"), (10.2, "in this course")):
-        axes.text(x, 5.85, title, va="center", fontweight="bold")
-    _box(axes, 0.75, 2.75, "model\nof p(x)", GREY, width=1.3, height=0.95)
-    y = 5.25
-    for family, colour, leaves in families:
-        middle = y - 0.65 * (len(leaves) - 1) / 2
-        _arrow(axes, (1.4, 2.75), (1.75, middle), GREY)
-        _box(axes, 2.75, middle, family, colour, width=2.0, height=0.85)
-        for name, gives, where in leaves:
-            axes.plot((3.75, 4.0), (middle, y), color=colour)
-            for x, text in ((4.1, name), (7.35, gives), (10.2, where)):
-                axes.text(x, y, text, va="center", color="0.45" if where == "named only" else "k")
-            y -= 0.65
-        y -= 0.25
-    figure.set_label(
-        "A tree of generative models. With a density in closed form: finite mixtures, "
-        "autoregressive models and normalising flows give an exact density. With a bounded or "
-        "unnormalised one: variational autoencoders and diffusion models give a lower bound, "
-        "energy-based models a density up to a constant. Without a density: adversarial networks, "
-        "and autoencoders with a mixture on their codes, give samples only. A last column says in "
-        "which notebook each is met."
-    )
-    return figure
-
-
-def classifier_diagram(input_dim, hidden_dim, output_dim, dropout_ratio):
-    """The layers of Classifier, with the dimensions of each parameter."""
-    figure = _canvas(10.5, 4.6)
-    axes = figure.axes[0]
-    layers = (
-        (1.2, 7, f"image x\n{input_dim} pixels", GREY),
-        (5.2, 6, f"hidden h = relu(W₁x + b₁)\n{hidden_dim} units, dropout {dropout_ratio:g}", BLUE),
-        (9.2, 5, f"logits\n{output_dim} classes", ORANGE),
-    )
-    columns = []
-    for x, count, text, colour in layers:
-        ys = torch.linspace(0.75, 3.45, count).tolist()
-        columns.append([(x, y) for i, y in enumerate(ys) if i != 1])
-        axes.text(x, ys[1], "⋮", ha="center", va="center", fontsize=18)
-        axes.text(x, 4.05, text, ha="center", va="center")
-        for node in columns[-1]:
-            axes.add_patch(plt.Circle(node, 0.15, facecolor=colour, edgecolor="black", zorder=3))
-    dropped = columns[1][1]
-    for left, right in pairwise(columns):
-        for start in left:
-            for end in right:
-                off = dropped in (start, end)
-                axes.plot(*zip(start, end, strict=True), color="0.75", linewidth=0.7,
-                          linestyle=":" if off else "-")  # fmt: skip
-    axes.text(*dropped, "×", ha="center", va="center", fontsize=22, color="white", zorder=4)
-    weights = (f"W₁: {hidden_dim} × {input_dim}     b₁: {hidden_dim}",
-               f"W₂: {output_dim} × {hidden_dim}     b₂: {output_dim}")  # fmt: skip
-    for x, text in zip((3.2, 7.2), weights, strict=True):
-        axes.text(x, 0.25, text, ha="center", va="center", fontweight="bold")
-    figure.set_label(
-        f"Network diagram: {input_dim} pixels, fully connected to {hidden_dim} hidden units by W1 "
-        f"({hidden_dim} by {input_dim}) and b1 ({hidden_dim}), these to {output_dim} logits by W2 "
-        f"({output_dim} by {hidden_dim}) and b2 ({output_dim}). One hidden unit is crossed out "
-        f"by dropout, and its connections are dotted."
-    )
-    return figure
-
-
-def activation_diagram():
+def activations() -> Figure:
     """ReLU, sigmoid and tanh with their slopes."""
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharex=True)
     functions = (
@@ -216,9 +194,10 @@ def activation_diagram():
         a = torch.linspace(-4, 4, 401, requires_grad=True)
         value = function(a)
         (slope,) = torch.autograd.grad(value.sum(), a)
+        x = a.detach().numpy()
         axis.axhline(0, color="0.8", linewidth=1)
-        axis.plot(a.detach(), value.detach(), label="value")
-        axis.plot(a.detach(), slope, "--", label="slope")
+        axis.plot(x, value.detach().numpy(), label="value")
+        axis.plot(x, slope.numpy(), "--", label="slope")
         axis.set(title=name, xlabel="a", ylim=(-1.2, 2.2))
     axes[0].legend(loc="upper left")
     figure.set_label(
@@ -229,117 +208,24 @@ def activation_diagram():
     return figure
 
 
-def autoencoder_diagram():
-    """Input, encoder, bottleneck, decoder, reconstruction."""
-    figure = _canvas(10.5, 2.8)
-    axes = figure.axes[0]
-    _box(axes, 0.9, 1.5, "x\n784", GREY)
-    _funnel(axes, 2.9, 1.5, "encoder", BLUE)
-    _box(axes, 5.25, 1.5, "code z\na point", ORANGE)
-    _funnel(axes, 7.6, 1.5, "decoder", GREEN, opens=True)
-    _box(axes, 9.6, 1.5, "x̂\n784", GREY)
-    for start, end in ((1.6, 2.0), (3.8, 4.55), (5.95, 6.7), (8.5, 8.9)):
-        _arrow(axes, (start, 1.5), (end, 1.5))
-    axes.text(5.25, 0.7, "bottleneck", ha="center")
+def learning_curves(history: History, title: str | None = None) -> Figure:
+    """Training and validation loss, in nats per example, against the epoch.
+
+    Raises ValueError for a history without an epoch.
+    """
+    if not len(history):
+        raise ValueError("Expected a history of at least one epoch, got none. Call fit() first.")
+    figure, axes = plt.subplots(figsize=(7, 4))
+    epochs = range(1, len(history) + 1)
+    axes.plot(epochs, history.train, "o--", color="0.45", label="training")
+    axes.plot(epochs, history.validation, "o-", color=BLUE, label="validation")
+    axes.set(xlabel="epoch", ylabel="loss (nats per example)", title=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    losses = (("Training", history.train), ("validation", history.validation))
+    spans = [f"{name} loss goes from {x[0]:.4g} to {x[-1]:.4g}" for name, x in losses]
     figure.set_label(
-        "Autoencoder: the image x of 784 pixels goes through an encoder into a code z, a point "
-        "in a narrow bottleneck, and through a decoder into the reconstruction of 784 pixels."
+        f"Loss in nats per example over {len(history)} epochs. {', '.join(spans)}; the lowest "
+        f"validation loss is {min(history.validation):.4g}, in epoch {history.best}."
     )
     return figure
-
-
-def vae_diagram():
-    """The architecture of a VAE, and where each term of the ELBO comes from."""
-    figure = _canvas(12, 4.9)
-    axes = figure.axes[0]
-    _box(axes, 0.8, 2.5, "x", GREY, width=0.9)
-    _funnel(axes, 2.45, 2.5, "encoder", BLUE)
-    _box(axes, 4.5, 3.2, "mean μ(x)", BLUE)
-    _box(axes, 4.5, 1.8, "log σ²(x)", BLUE)
-    _box(axes, 7.0, 2.5, "z = μ + σ ⊙ ε", ORANGE, width=1.9)
-    _box(axes, 7.0, 0.7, "ε ~ N(0, I)", GREY, width=1.7)
-    _funnel(axes, 9.2, 2.5, "decoder", GREEN, opens=True)
-    _box(axes, 11.15, 2.5, "p(x | z)", GREEN, width=1.2)
-    for start, end in (
-        ((1.25, 2.5), (1.6, 2.5)), ((3.3, 2.65), (3.85, 3.1)), ((3.3, 2.35), (3.85, 1.9)),
-        ((5.15, 3.1), (6.0, 2.65)), ((5.15, 1.9), (6.0, 2.35)), ((7.0, 1.1), (7.0, 2.1)),
-        ((7.95, 2.5), (8.3, 2.5)), ((10.1, 2.5), (10.5, 2.5)),
-    ):  # fmt: skip
-        _arrow(axes, start, end)
-    corner, kl = (3.72, 1.3), "− KL( q(z | x) ‖ p(z) )"
-    axes.add_patch(FancyBboxPatch(corner, 1.56, 2.4, boxstyle="round,pad=0,rounding_size=0.12",
-                                  fill=False, edgecolor=RED, linestyle="--"))  # fmt: skip
-    axes.text(4.5, 4.45, kl, ha="center", color=RED, fontweight="bold")
-    _arrow(axes, (4.5, 3.7), (4.5, 4.3), RED)
-    axes.text(11.85, 4.45, "+ E$_q$ log p(x | z)", ha="right", color=RED, fontweight="bold")
-    _arrow(axes, (11.15, 2.9), (11.15, 4.25), RED)
-    axes.text(7.9, 4.45, "the two terms of the ELBO", ha="center", color=RED)
-    figure.set_label(
-        "Variational autoencoder: the encoder turns x into a mean and a log-variance. Noise drawn "
-        "from N(0, I), scaled by sigma and shifted by the mean, gives z. The decoder turns z into "
-        "the distribution p(x given z). Two arrows mark the terms of the ELBO: minus the KL from "
-        "mean and log-variance, plus the expected log-likelihood from p(x given z)."
-    )
-    return figure
-
-
-def bits_diagram():
-    """A VAE whose code is bits, and the place where its gradient stops."""
-    figure = _canvas(12, 4.4)
-    axes = figure.axes[0]
-    _box(axes, 0.8, 2.7, "x", GREY, width=0.9)
-    _funnel(axes, 2.45, 2.7, "encoder", BLUE)
-    _box(axes, 4.45, 2.7, "logits ℓ(x)", BLUE, width=1.5)
-    _box(axes, 7.0, 2.7, "z = 1[u < sigmoid ℓ]", ORANGE, width=2.6)
-    _box(axes, 7.0, 1.1, "u ~ Uniform(0, 1)", GREY, width=2.2)
-    _funnel(axes, 9.5, 2.7, "decoder", GREEN, opens=True)
-    _box(axes, 11.3, 2.7, "p(x | z)", GREEN, width=1.2)
-    for start, end in (
-        ((1.25, 2.7), (1.6, 2.7)), ((3.3, 2.7), (3.7, 2.7)), ((5.2, 2.7), (5.7, 2.7)),
-        ((7.0, 1.5), (7.0, 2.3)), ((8.3, 2.7), (8.65, 2.7)), ((10.35, 2.7), (10.7, 2.7)),
-    ):  # fmt: skip
-        _arrow(axes, start, end)
-    _arrow(axes, (11.3, 3.75), (7.15, 3.75), RED)
-    axes.text(9.3, 3.9, "gradient: decoder learns", ha="center", color=RED, fontweight="bold")
-    axes.text(7.0, 3.75, "×", ha="center", va="center", fontsize=30, color=RED, fontweight="bold")
-    axes.plot((6.85, 2.45), (3.75, 3.75), ":", color=RED)
-    axes.text(4.5, 3.9, "encoder: none of it arrives", ha="center", color=RED, fontweight="bold")
-    figure.set_label(
-        "Variational autoencoder with bits: the encoder turns x into logits. Each bit is 1 where "
-        "uniform noise u is below the sigmoid of its logit. The decoder turns the bits into "
-        "p(x given z). The gradient comes back through the decoder and stops at the bits: a step "
-        "has slope zero, so that nothing arrives at the encoder."
-    )
-    return figure
-
-
-def _canvas(width, height):
-    figure, axes = plt.subplots(figsize=(width, height))
-    axes.set(xlim=(0, width), ylim=(0, height), aspect="equal")
-    axes.set_axis_off()
-    return figure
-
-
-def _box(axes, x, y, text, colour, width=1.3, height=0.75):
-    corner = (x - width / 2, y - height / 2)
-    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.12",
-                                  facecolor="white", edgecolor=colour, linewidth=2.5))  # fmt: skip
-    axes.text(x, y, text, ha="center", va="center")
-
-
-def _funnel(axes, x, y, text, colour, opens=False):
-    """A trapezium: narrow on the right, or on the left if it opens."""
-    left, right = (0.45, 1.0) if opens else (1.0, 0.45)
-    corners = [
-        (x - 0.85, y - left),
-        (x - 0.85, y + left),
-        (x + 0.85, y + right),
-        (x + 0.85, y - right),
-    ]
-    axes.add_patch(Polygon(corners, facecolor=colour, edgecolor="none", alpha=0.25))
-    axes.text(x, y, text, ha="center", va="center")
-
-
-def _arrow(axes, start, end, colour="black"):
-    style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", xy=end, xytext=start, arrowprops=style)

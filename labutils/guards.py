@@ -29,8 +29,9 @@ def finite_logits(logits: torch.Tensor) -> None:
 def pixels(images: torch.Tensor, name: str = "images") -> None:
     """Raise ValueError unless images is a floating-point tensor with values in [0, 1]."""
     if not isinstance(images, torch.Tensor):
-        kind = f"{type(images).__module__}.{type(images).__name__}"
-        raise ValueError(f"{name} must be a torch tensor, got {kind}. Try torch.as_tensor(...).")
+        raise ValueError(
+            f"{name} must be a torch tensor, got {_kind(images)}. Try torch.as_tensor(...)."
+        )
     if not images.is_floating_point():
         raise ValueError(
             f"{name} must be floating-point numbers in [0, 1], got {images.dtype}. "
@@ -50,3 +51,29 @@ def positive(value: object, name: str, suggestion: str) -> float:
     if not isinstance(value, Real) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive number, got {value!r}. Try {suggestion}.")
     return float(value)
+
+
+def nats_per_image(values: torch.Tensor, name: str = "nats", count: int | None = None) -> None:
+    """Raise ValueError unless values is a finite tensor (N,), N = count or at least 2."""
+    if not isinstance(values, torch.Tensor) or values.ndim != 1 or len(values) < 2:
+        raise ValueError(
+            f"{name} must be a tensor with one value in nats for each of at least 2 images, got "
+            f"{_kind(values)}."
+        )
+    if count is not None and len(values) != count:
+        raise ValueError(
+            f"{name} needs one value for each of the {count:,} images, got {len(values):,}."
+        )
+    wrong = int((~values.isfinite()).sum())
+    if wrong:
+        raise ValueError(
+            f"{name} must be finite, got {wrong} values that are not: one image that the model "
+            f"considers impossible makes the whole mean minus infinity."
+        )
+
+
+def _kind(value):
+    """What was passed, for a message: the shape of a tensor, the type of anything else."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"{type(value).__module__}.{type(value).__name__}"

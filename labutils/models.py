@@ -3,6 +3,7 @@
 from labutils import guards
 
 import copy
+from contextlib import contextmanager
 from typing import Literal, Self
 
 import torch
@@ -11,6 +12,22 @@ from torch.distributions import Bernoulli, Distribution, Independent, Normal
 from torch.nn import functional as F
 
 PIXELS = 784
+
+
+@contextmanager
+def evaluating(model: nn.Module):
+    """Evaluation mode, without gradients, in the block; each module's own mode comes back after it.
+
+    For what measures a model: dropout stays on in a training loop that measures on the way.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 class Classifier(nn.Module):

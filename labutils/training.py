@@ -278,6 +278,8 @@ class Run:
             raise
 
     def _load(self, state):
+        if not isinstance(state, dict):
+            raise TypeError(f"Expected a dict, got {type(state).__name__}.")
         history = History(**state["history"])
         check_history(history, self.settings.epochs)
         check_weights(state["best"], self.model)

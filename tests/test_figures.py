@@ -6,25 +6,34 @@ import torch
 
 matplotlib.use("Agg")
 from labutils import figures
+from labutils.training import History
 
+import io
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+from IPython.core.pylabtools import print_figure
 from matplotlib import pyplot as plt
 from matplotlib.text import Text
+from nbclient import NotebookClient
+from PIL import Image
+
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
 IMAGES = torch.rand(20, 784, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 10
-DIAGRAMS = {
-    "taxonomy": figures.taxonomy_diagram,
-    "classifier": lambda: figures.classifier_diagram(784, 512, 10, 0.5),
-    "activation": figures.activation_diagram,
-    "autoencoder": figures.autoencoder_diagram,
-    "vae": figures.vae_diagram,
-    "bits": figures.bits_diagram,
-}
+CIRCLE = torch.stack([LABELS.mul(0.6).cos(), LABELS.mul(0.6).sin()], 1)
+HISTORY = History(3, [3.0, 2.0], [2.25, 2.5], [0.01, 0.001], [1.0, 1.5])
 PICTURES = {
-    **DIAGRAMS,
-    "digits": lambda: figures.digit_grid(IMAGES, row_labels=("a", "b"), captions=["c"] * 20),
+    "activations": figures.activations,
+    "learning curves": lambda: figures.learning_curves(HISTORY, title="t"),
+    "digits": lambda: figures.digit_grid(
+        IMAGES, row_labels=("a", "b"), captions=["c"] * 20, title="t"
+    ),
     "tiles": lambda: figures.tiles(IMAGES, 5, title="t"),
-    "scatter": lambda: figures.class_scatter(IMAGES[:, :2], LABELS, title="t"),
+    "scatter": lambda: figures.class_scatter(CIRCLE, LABELS, title="t"),
     "confusion": lambda: figures.confusion(torch.ones(10, 10, dtype=torch.int64), title="t"),
 }
 
@@ -37,30 +46,115 @@ def style():
     plt.close("all")
 
 
-@pytest.mark.parametrize("name", DIAGRAMS)
-def test_a_diagram_brings_its_own_alt_text(name):
-    assert len(DIAGRAMS[name]().get_label()) > 80
-
-
 @pytest.mark.parametrize("name", PICTURES)
-def test_letters_can_be_read_from_the_back_row(name):
+def test_letters_can_be_read_from_the_back_row_and_keep_apart(name):
     figure = PICTURES[name]()
     assert isinstance(figure, plt.Figure)
     texts = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
     assert min(t.get_fontsize() for t in texts) >= 12
+    assert figures.overlaps(figure) == []
 
 
-def test_show_hands_the_alt_text_to_jupyter_and_closes_the_figure(monkeypatch):
-    shown = []
-    monkeypatch.setattr(figures, "display", lambda figure, metadata: shown.append(metadata))
+# show
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What show() hands to Jupyter."""
+    pictures = []
+    monkeypatch.setattr(figures, "display", pictures.append)
+    return pictures
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_show_hands_the_alt_text_to_jupyter_and_closes_the_figure(shown):
     figures.show(plt.figure(), alt="a picture")
-    assert shown == [{"image/png": {"alt": "a picture"}}]
+    (picture,) = shown
+    data, metadata = picture._repr_mimebundle_()
+    assert list(data) == ["image/png"] and metadata["image/png"] == {"alt": "a picture"}
     assert not plt.get_fignums()
+
+
+def test_show_draws_what_jupyter_would(shown):
+    figure = PICTURES["learning curves"]()
+    expected = pixels(print_figure(figure))
+    figures.show(figure)
+    assert np.array_equal(pixels(shown[0].data), expected)
 
 
 def test_a_figure_without_words_is_not_shown():
     with pytest.raises(ValueError, match="alt="):
         figures.show(plt.figure())
+
+
+CELL = """
+from labutils import figures
+from matplotlib import pyplot as plt
+plt.plot([1, 2])
+figures.show(plt.gcf(), alt="a line")
+"""
+
+
+SVG = "%config InlineBackend.figure_formats = ['svg']"
+
+
+@pytest.mark.parametrize("backend, first", [("Agg", ""), (None, SVG)])
+def test_a_notebook_holds_the_png_and_its_alt_text_whatever_is_set(backend, first, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    if backend:
+        monkeypatch.setenv("MPLBACKEND", backend)
+    cells = [nbformat.v4.new_code_cell(source) for source in (first, CELL)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    (output,) = [each for each in cells[1].outputs if "data" in each]
+    assert output.metadata["image/png"]["alt"] == "a line"
+    assert "image/svg+xml" not in output.data
+    assert output.data["image/png"]
+
+
+def test_a_script_may_show_figures_too():
+    run = subprocess.run([sys.executable, "-c", CELL], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+# overlaps
+
+
+def test_texts_that_run_into_each_other_are_found():
+    axes = plt.figure(layout="none").add_subplot()
+    axes.set_title("a title")
+    axes.text(0.5, 0.5, "first")
+    axes.text(0.5, 0.5, "second")
+    axes.annotate("over the title", (0.5, 1.03), xycoords="axes fraction", ha="center")
+    axes.plot([0, 1], label="a legend").pop()
+    axes.legend(loc=(0.5, 0.48))
+    found = {frozenset(pair) for pair in figures.overlaps(axes.figure)}
+    assert frozenset({"first", "second"}) in found
+    assert frozenset({"a title", "over the title"}) in found
+    assert any("a legend" in pair for pair in found)
+
+
+def test_crowded_ticks_are_found():
+    figure, axes = plt.subplots(figsize=(2, 2))
+    axes.set_xticks(range(10), [f"number {i}" for i in range(10)])
+    assert ("number 3", "number 4") in figures.overlaps(figure)
+
+
+def test_what_is_not_drawn_runs_into_nothing():
+    figure, axes = plt.subplots()
+    for y in (0.5, 0.5):
+        axes.text(0.5, y, "hidden").set_visible(False)
+        axes.text(0.5, y, " ")
+    axes.set(xticks=range(100), xlim=(0.1, 0.9), xticklabels=["far out"] * 100)
+    off = figure.add_axes([0.2, 0.2, 0.01, 0.01])
+    off.set_axis_off()
+    assert figures.overlaps(figure) == []
+
+
+# plots
 
 
 def test_tiles_puts_the_digits_row_by_row():
@@ -70,8 +164,32 @@ def test_tiles_puts_the_digits_row_by_row():
     assert picture[::28, ::28].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_the_classifier_diagram_names_every_dimension():
-    figure = figures.classifier_diagram(784, 300, 10, 0.2)
-    words = " ".join(t.get_text() for t in figure.findobj(Text))
-    for piece in ("300 × 784", "10 × 300", "b₁: 300", "b₂: 10", "dropout 0.2"):
-        assert piece in words
+def test_class_scatter_names_the_classes_that_are_there():
+    figure = figures.class_scatter(IMAGES[:3, :2], torch.tensor([7, 2, 7]))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["2", "7"]
+
+
+def test_a_history_becomes_two_curves():
+    figure = figures.learning_curves(HISTORY, title="a run")
+    (axes,) = figure.axes
+    train, validation = axes.get_lines()
+    assert train.get_linestyle() == "--" and validation.get_color() == figures.BLUE
+    assert list(train.get_xdata()) == list(validation.get_xdata()) == [1, 2]
+    assert list(train.get_ydata()) == [3.0, 2.0]
+    assert list(validation.get_ydata()) == [2.25, 2.5]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation"]
+    assert "nats" in axes.get_ylabel() and axes.get_xlabel() == "epoch"
+    assert axes.get_title() == "a run"
+
+
+def test_learning_curves_say_in_words_what_they_show(shown):
+    figures.show(figures.learning_curves(HISTORY))
+    assert shown[0].alt == (
+        "Loss in nats per example over 2 epochs. Training loss goes from 3 to 2, validation loss "
+        "goes from 2.25 to 2.5; the lowest validation loss is 2.25, in epoch 1."
+    )
+
+
+def test_a_history_without_an_epoch_has_no_curves():
+    with pytest.raises(ValueError, match="at least one epoch"):
+        figures.learning_curves(History(3))

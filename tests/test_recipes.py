@@ -601,10 +601,10 @@ def test_an_unknown_recipe_or_choice_is_refused():
 @pytest.mark.parametrize("name", sorted(set(RECIPES) - set(OWN)))
 def test_the_recipes_of_the_course_train(name, monkeypatch):
     recipe = RECIPES[name]()
-    short = replace(recipe, bundled=replace(recipe.bundled, epochs=2, batch_size=20))
+    short = replace(recipe, bundled=replace(recipe.bundled, epochs=6, batch_size=20))
     monkeypatch.setitem(RECIPES, name, lambda: short)
     _, history = trained(name, small_digits())
-    assert history.validation[1] < history.validation[0]
+    assert history.validation[-1] < history.validation[0]
 
 
 @pytest.mark.parametrize(
@@ -626,10 +626,11 @@ def test_the_bernoulli_vae_is_trained_by_each_estimator(estimator, monkeypatch, 
 @pytest.mark.parametrize("state", ["no gradients", "doubles"])
 def test_torchs_state_outside_does_not_matter(state):
     expected, _ = unkept("vae")
+    digits = small_digits()
     try:
         torch.set_grad_enabled(state != "no gradients")
         torch.set_default_dtype(torch.float64 if state == "doubles" else torch.float32)
-        model, _ = trained("vae", small_digits())
+        model, _ = trained("vae", digits)
         assert torch.is_grad_enabled() == (state != "no gradients")
     finally:
         torch.set_grad_enabled(True)

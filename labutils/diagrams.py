@@ -1,0 +1,287 @@
+"""Diagrams: boxes, lines and labels as data, and one function that draws them.
+
+Lengths are in inches from the lower left corner. Each diagram brings its alt text.
+"""
+
+from labutils.figures import BLUE, GREEN, GREY, ORANGE, RED
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Patch, Polygon
+
+Point = tuple[float, float]
+
+
+class Box(NamedTuple):
+    """A text in a `box`, `circle`, `frame`, or a trapezium that `narrows` or `widens`."""
+
+    x: float  # of its middle
+    y: float
+    text: str
+    colour: str
+    width: float = 1.3
+    height: float = 0.75
+    shape: str = "box"
+
+
+class Line(NamedTuple):
+    """An arrow or a plain line between two boxes, given by name, or points."""
+
+    start: str | Point
+    end: str | Point
+    colour: str = "black"
+    arrow: bool = True
+    style: str = "-"
+    width: float = 1.8
+
+
+class Label(NamedTuple):
+    """A text by itself."""
+
+    x: float
+    y: float
+    text: str
+    colour: str = "black"
+    align: str = "center"
+    weight: str = "normal"
+    size: float = 13
+
+
+def draw(
+    size: Point,
+    boxes: Mapping[str, Box],
+    lines: Sequence[Line],
+    labels: Sequence[Label],
+    alt: str,
+) -> Figure:
+    """The figure of a diagram. A line joins the middles of boxes and stops at their borders."""
+    figure, axes = plt.subplots(figsize=size)
+    axes.set(xlim=(0, size[0]), ylim=(0, size[1]), aspect="equal")
+    axes.set_axis_off()
+    shapes = {name: axes.add_patch(_shape(box)) for name, box in boxes.items()}
+    for line in lines:
+        (start, leaves), (end, enters) = (
+            ((boxes[at].x, boxes[at].y), shapes[at]) if isinstance(at, str) else (at, None)
+            for at in (line.start, line.end)
+        )
+        axes.add_patch(
+            FancyArrowPatch(
+                start, end, patchA=leaves, patchB=enters, shrinkA=0, shrinkB=0,
+                arrowstyle="-|>" if line.arrow else "-", mutation_scale=13, color=line.colour,
+                linewidth=line.width, linestyle=line.style,
+            )
+        )  # fmt: skip
+    texts = [Label(box.x, box.y, box.text) for box in boxes.values()]
+    for x, y, text, colour, align, weight, fontsize in (*texts, *labels):
+        axes.text(x, y, text, color=colour, ha=align, va="center", weight=weight, fontsize=fontsize)
+    figure.set_label(alt)
+    return figure
+
+
+def _shape(box: Box) -> Patch:
+    left, bottom = box.x - box.width / 2, box.y - box.height / 2
+    if box.shape == "circle":
+        return Ellipse(
+            (box.x, box.y), box.width, box.height, facecolor=box.colour, edgecolor="black", zorder=2
+        )
+    if box.shape in ("narrows", "widens"):
+        heights = (1, 0.45) if box.shape == "narrows" else (0.45, 1)
+        a, b = (box.height / 2 * height for height in heights)
+        corners = [(left, box.y - a), (left, box.y + a)]
+        corners += [(left + box.width, box.y + b), (left + box.width, box.y - b)]
+        return Polygon(corners, facecolor=box.colour, edgecolor="none", alpha=0.25)
+    frame = box.shape == "frame"
+    return FancyBboxPatch(
+        (left, bottom), box.width, box.height, boxstyle="round,pad=0,rounding_size=0.12",
+        facecolor="none" if frame else "white", edgecolor=box.colour,
+        linestyle="--" if frame else "-", linewidth=1 if frame else 2.5,
+    )  # fmt: skip
+
+
+def _network(x: float, y: float, text: str, colour: str, shape: str) -> Box:
+    """An encoder or a decoder."""
+    return Box(x, y, text, colour, width=1.7, height=2, shape=shape)
+
+
+def taxonomy() -> Figure:
+    """Deep generative models by how they represent the likelihood, after Goodfellow (2016)."""
+    families = (
+        ("density in\nclosed form", BLUE, (
+            ("finite mixture", "exact density", "01: mixture of Bernoullis"),
+            ("autoregressive model", "exact density", "named only"),
+            ("normalising flow", "exact density", "01: recipe 1, in one dimension"),
+        )),
+        ("density bounded\nor unnormalised", GREEN, (
+            ("variational autoencoder", "lower bound", "03: Gaussian, 04: binary latents"),
+            ("score, diffusion model", "lower bound", "named only"),
+            ("energy-based model", "density up to a constant", "01: recipe 3, in the plane"),
+        )),
+        ("no density", ORANGE, (
+            ("adversarial network (GAN)", "samples only", "named only"),
+            ("autoencoder + mixture", "samples only", "05"),
+        )),
+    )  # fmt: skip
+    columns = (4.1, 7.35, 10.2)
+    heads = ("model", "what it gives", "in this course")
+    labels = [
+        Label(x, 5.85, head, align="left", weight="bold")
+        for x, head in zip(columns, heads, strict=True)
+    ]
+    boxes = {"root": Box(0.75, 2.75, "model\nof p(x)", GREY, height=0.95)}
+    lines = []
+    y = 5.25
+    for family, colour, leaves in families:
+        middle = y - 0.65 * (len(leaves) - 1) / 2
+        boxes[family] = Box(2.75, middle, family, colour, width=2.0, height=0.85)
+        lines.append(Line((1.4, 2.75), (1.75, middle), GREY))
+        for leaf in leaves:
+            lines.append(Line((3.75, middle), (4.0, y), colour, arrow=False))
+            grey = "0.45" if leaf[-1] == "named only" else "black"
+            labels += [
+                Label(x, y, text, grey, "left") for x, text in zip(columns, leaf, strict=True)
+            ]
+            y -= 0.65
+        y -= 0.25
+    return draw(
+        (13.5, 6.2), boxes, lines, labels,
+        "A tree of generative models. With a density in closed form: finite mixtures, "
+        "autoregressive models and normalising flows give an exact density. With a bounded or "
+        "unnormalised one: variational autoencoders and diffusion models give a lower bound, "
+        "energy-based models a density up to a constant. Without a density: adversarial networks, "
+        "and autoencoders with a mixture on their codes, give samples only. A last column says in "
+        "which notebook each is met.",
+    )  # fmt: skip
+
+
+def classifier(input_dim: int, hidden_dim: int, output_dim: int, dropout_ratio: float) -> Figure:
+    """The layers of Classifier, with the dimensions of each parameter."""
+    layers = (
+        (1.2, 6, f"image x\n{input_dim} pixels", GREY),
+        (5.2, 5, f"hidden h = relu(W₁x + b₁)\n{hidden_dim} units, dropout {dropout_ratio:g}", BLUE),
+        (9.2, 4, f"logits\n{output_dim} classes", ORANGE),
+    )
+    bottom, top, dropped = 0.75, 3.45, "5.2 2"
+    boxes, labels, columns = {}, [], []
+    for x, count, text, colour in layers:
+        step = (top - bottom) / count
+        heights = [bottom, *(bottom + step * place for place in range(2, count + 1))]
+        column = {
+            f"{x} {place}": Box(x, y, "", colour, 0.3, 0.3, "circle")
+            for place, y in enumerate(heights, start=1)
+        }
+        boxes |= column
+        columns.append(column)
+        labels += [Label(x, bottom + step, "⋮", size=18), Label(x, 4.05, text)]
+    lines = [
+        Line(start, end, "0.75", False, ":" if dropped in (start, end) else "-", 0.7)
+        for left, right in pairwise(columns)
+        for start in left
+        for end in right
+    ]
+    weights = (
+        f"W₁: {hidden_dim} × {input_dim}     b₁: {hidden_dim}",
+        f"W₂: {output_dim} × {hidden_dim}     b₂: {output_dim}",
+    )
+    labels += [
+        Label(x, 0.25, text, weight="bold") for x, text in zip((3.2, 7.2), weights, strict=True)
+    ]
+    labels.append(Label(boxes[dropped].x, boxes[dropped].y, "×", "white", size=22))
+    return draw(
+        (10.5, 4.6), boxes, lines, labels,
+        f"Network diagram: {input_dim} pixels, fully connected to {hidden_dim} hidden units by W1 "
+        f"({hidden_dim} by {input_dim}) and b1 ({hidden_dim}), these to {output_dim} logits by W2 "
+        f"({output_dim} by {hidden_dim}) and b2 ({output_dim}). One hidden unit is crossed out "
+        f"by dropout, and its connections are dotted.",
+    )  # fmt: skip
+
+
+def autoencoder() -> Figure:
+    """Input, encoder, bottleneck, decoder, reconstruction."""
+    boxes = {
+        "x": Box(0.9, 1.5, "x\n784", GREY),
+        "encoder": _network(2.9, 1.5, "encoder", BLUE, "narrows"),
+        "z": Box(5.25, 1.5, "code z\na point", ORANGE),
+        "decoder": _network(7.6, 1.5, "decoder", GREEN, "widens"),
+        "reconstruction": Box(9.6, 1.5, "x̂\n784", GREY),
+    }
+    lines = [Line(start, end) for start, end in pairwise(boxes)]
+    return draw(
+        (10.5, 2.8), boxes, lines, [Label(5.25, 0.8, "bottleneck")],
+        "Autoencoder: the image x of 784 pixels goes through an encoder into a code z, a point "
+        "in a narrow bottleneck, and through a decoder into the reconstruction of 784 pixels.",
+    )  # fmt: skip
+
+
+def vae() -> Figure:
+    """The architecture of a VAE, and where each term of the ELBO comes from."""
+    boxes = {
+        "x": Box(0.8, 2.5, "x", GREY, width=0.9),
+        "encoder": _network(2.45, 2.5, "encoder", BLUE, "narrows"),
+        "mean": Box(4.5, 3.2, "mean μ(x)", BLUE),
+        "log variance": Box(4.5, 1.8, "log σ²(x)", BLUE),
+        "posterior": Box(4.5, 2.5, "", RED, width=1.56, height=2.4, shape="frame"),
+        "z": Box(7.0, 2.5, "z = μ + σ ⊙ ε", ORANGE, width=1.9),
+        "noise": Box(7.0, 0.7, "ε ~ N(0, I)", GREY, width=1.7),
+        "decoder": _network(9.2, 2.5, "decoder", GREEN, "widens"),
+        "likelihood": Box(11.15, 2.5, "p(x | z)", GREEN, width=1.2),
+    }
+    lines = (
+        Line("x", "encoder"),
+        Line("encoder", "mean"),
+        Line("encoder", "log variance"),
+        Line("mean", "z"),
+        Line("log variance", "z"),
+        Line("noise", "z"),
+        Line("z", "decoder"),
+        Line("decoder", "likelihood"),
+        Line("posterior", (4.5, 4.3), RED),
+        Line("likelihood", (11.15, 4.3), RED),
+    )
+    labels = (
+        Label(4.5, 4.5, "− KL( q(z | x) ‖ p(z) )", RED, weight="bold"),
+        Label(7.9, 4.5, "the two terms of the ELBO", RED),
+        Label(11.85, 4.5, "+ E$_q$ log p(x | z)", RED, "right", "bold"),
+    )
+    return draw(
+        (12, 4.9), boxes, lines, labels,
+        "Variational autoencoder: the encoder turns x into a mean and a log-variance. Noise drawn "
+        "from N(0, I), scaled by sigma and shifted by the mean, gives z. The decoder turns z into "
+        "the distribution p(x given z). Two arrows mark the terms of the ELBO: minus the KL from "
+        "mean and log-variance, plus the expected log-likelihood from p(x given z).",
+    )  # fmt: skip
+
+
+def bits() -> Figure:
+    """A VAE whose code is bits, and the place where its gradient stops."""
+    boxes = {
+        "x": Box(0.8, 2.7, "x", GREY, width=0.9),
+        "encoder": _network(2.45, 2.7, "encoder", BLUE, "narrows"),
+        "logits": Box(4.45, 2.7, "logits ℓ(x)", BLUE, width=1.5),
+        "z": Box(7.0, 2.7, "z = 1[u < sigmoid ℓ]", ORANGE, width=2.6),
+        "noise": Box(7.0, 1.1, "u ~ Uniform(0, 1)", GREY, width=2.2),
+        "decoder": _network(9.5, 2.7, "decoder", GREEN, "widens"),
+        "likelihood": Box(11.3, 2.7, "p(x | z)", GREEN, width=1.2),
+    }
+    way = ("x", "encoder", "logits", "z", "decoder", "likelihood")
+    lines = (
+        *(Line(start, end) for start, end in pairwise(way)),
+        Line("noise", "z"),
+        Line((11.3, 3.75), (7.15, 3.75), RED),
+        Line((6.85, 3.75), (2.45, 3.75), RED, arrow=False, style=":"),
+    )
+    labels = (
+        Label(9.3, 3.98, "gradient: decoder learns", RED, weight="bold"),
+        Label(7.0, 3.75, "×", RED, weight="bold", size=30),
+        Label(4.5, 3.98, "encoder: none of it arrives", RED, weight="bold"),
+    )
+    return draw(
+        (12, 4.4), boxes, lines, labels,
+        "Variational autoencoder with bits: the encoder turns x into logits. Each bit is 1 where "
+        "uniform noise u is below the sigmoid of its logit. The decoder turns the bits into "
+        "p(x given z). The gradient comes back through the decoder and stops at the bits: a step "
+        "has slope zero, so that nothing arrives at the encoder.",
+    )  # fmt: skip

@@ -1,0 +1,189 @@
+"""How good samples are: features of digits, distances between two sets, and their error bars."""
+
+from labutils import guards
+from labutils.data import Split
+from labutils.evaluation import STANDARD_ERRORS, accuracy
+from labutils.models import Classifier, evaluating
+from labutils.runtime import seeded
+
+from collections.abc import Callable
+
+import torch
+
+
+class DigitFeatures:
+    """The space in which notebook 05 compares digits: a classifier's hidden units, then PCA.
+
+    classifier: a trained Classifier. train: the Split that its principal components are fitted
+    on; keep as many as the smallest set to compare has digits to estimate a covariance from.
+    All is measured in evaluation mode; the classifier's own mode comes back. `kept` is the
+    fraction of the variance in the components. Raises ValueError for a classifier that is not
+    trained, and for more dimensions than digits or features.
+    """
+
+    def __init__(self, classifier: Classifier, train: Split, dimensions: int = 64):
+        right = accuracy(classifier, train.images, train.labels)
+        if right < 0.8:
+            raise ValueError(
+                f"The classifier is right for {right:.0%} of the training digits: it is not "
+                f"trained. Train it first, as in notebook 02."
+            )
+        self.classifier = classifier
+        with evaluating(classifier):
+            hidden = classifier.features(train.images)
+        # no more than there are digits or features
+        dimensions = guards.whole_number(dimensions, "dimensions", high=min(hidden.shape))
+        self.mean = hidden.mean(0)
+        variances, directions = torch.linalg.eigh((hidden - self.mean).T.cov())  # ascending
+        self.directions = directions[:, -dimensions:]
+        self.kept = (variances[-dimensions:].sum() / variances.sum()).item()
+
+    def __repr__(self):
+        hidden, dimensions = self.directions.shape
+        return (
+            f"{dimensions} principal components of {hidden} features, "
+            f"with {self.kept:.1%} of their variance"
+        )
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """images: (N, 784). Returns their features (N, dimensions), without a gradient."""
+        with evaluating(self.classifier):
+            return (self.classifier.features(images) - self.mean) @ self.directions
+
+    def classes(self, images: torch.Tensor) -> torch.Tensor:
+        """The class that the classifier gives to each image (N, 784), int64 (N,)."""
+        with evaluating(self.classifier):
+            return self.classifier(images).argmax(-1)
+
+
+def frechet_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
+    """Squared Frechet distance of the Gaussians fitted to two sets of features, Eq. 5.8.
+
+    samples: (N, d), reference: (M, d), both with more rows than columns. Covariances may be
+    singular, as where a feature is constant. Smaller is better, 0 for equal moments. Raises
+    ValueError for features that are not finite, of another number, or of too few digits.
+    """
+    _check_features(samples, reference)
+    for name, features in (("samples", samples), ("reference", reference)):
+        count, dimensions = features.shape
+        if count <= dimensions:
+            raise ValueError(
+                f"A covariance of {dimensions} features needs more than {dimensions} digits, got "
+                f"{count} in {name}. Take more digits, or fewer features: "
+                f"DigitFeatures(classifier, train, dimensions={max(1, count // 3)})."
+            )
+    samples, reference = samples.double(), reference.double()
+    means = (samples.mean(0) - reference.mean(0)).square().sum()
+    a, b = (torch.atleast_2d(features.T.cov()) for features in (samples, reference))
+    # the trace of (a b)^(1/2) is the sum of the singular values of a^(1/2) b^(1/2): symmetric
+    # roots exist for singular covariances too, and stay real
+    cross = torch.linalg.svdvals(_root(a) @ _root(b)).sum()
+    return max(0.0, (means + a.trace() + b.trace() - 2 * cross).item())
+
+
+def precision_recall(
+    samples: torch.Tensor, reference: torch.Tensor, neighbours: int = 3
+) -> tuple[float, float]:
+    """Precision and recall of samples (Kynkaanniemi et al., 2019), Eq. 5.9.
+
+    samples: (N, d), reference: (M, d) features. A set covers the balls around its members that
+    reach to their `neighbours`-th nearest neighbour in the set. Precision is the fraction of
+    samples that the reference covers, recall that of the reference that the samples cover.
+    Both depend on N and M: compare at the same numbers. Raises ValueError for features that are
+    not finite or of another number, and for a neighbour that the smaller set does not have.
+    """
+    _check_features(samples, reference)
+    smaller = min(len(samples), len(reference))
+    neighbours = guards.whole_number(neighbours, "neighbours", high=smaller - 1)
+    # distances come from |a|^2 - 2ab + |b|^2, which rounds badly far from the origin
+    centre = reference.double().mean(0)
+    samples, reference = samples.double() - centre, reference.double() - centre
+    between = torch.cdist(samples, reference)
+    return (
+        _covered(between, _radii(reference, neighbours)),
+        _covered(between.T, _radii(samples, neighbours)),
+    )
+
+
+def class_imbalance(samples: torch.Tensor, reference: torch.Tensor, classes: int = 10) -> float:
+    """Half the summed difference of the class frequencies of two sets of labels (N,), (M,).
+
+    0 where they agree, 1 where the sets share no class: the fraction of the samples that would
+    have to change class. Raises ValueError for a set without labels.
+    """
+    if len(samples) == 0 or len(reference) == 0:
+        raise ValueError(
+            f"Expected labels in both sets, got {len(samples)} and {len(reference)} of them."
+        )
+    a, b = (torch.bincount(y, minlength=classes) / len(y) for y in (samples, reference))
+    return 0.5 * (a - b).abs().sum().item()
+
+
+def half_width(
+    measure: Callable, samples: torch.Tensor, reference: torch.Tensor
+) -> float | torch.Tensor:
+    """What stands after ±: half of the 95 % interval of measure(samples, reference).
+
+    It is 1.96 times standard_error, which says what goes in and comes out.
+    """
+    return STANDARD_ERRORS * standard_error(measure, samples, reference)
+
+
+def standard_error(
+    measure: Callable,
+    samples: torch.Tensor,
+    reference: torch.Tensor,
+    rounds: int = 10,
+    seed: int = 0,
+) -> float | torch.Tensor:
+    """Standard error of measure(samples, reference) by the delete-half jackknife, Eq. 5.10.
+
+    samples: (N, ...), reference: (M, ...). Halves are drawn without replacement: a bootstrap
+    would repeat digits, whose distance to each other is 0. Returns a float, or a tensor (values,)
+    where the measure has several. Raises ValueError for less than 2 rounds.
+    """
+    guards.whole_number(rounds, "rounds", low=2)
+
+    def half(features):
+        return features[torch.randperm(len(features))[: len(features) // 2]]
+
+    with seeded(seed):
+        values = [measure(half(samples), half(reference)) for _ in range(rounds)]
+    spread = torch.tensor(values, dtype=torch.float64).std(0)
+    return spread if spread.ndim else spread.item()
+
+
+def _root(covariance):
+    """The symmetric root of a positive semi-definite matrix; rounding below zero is cut off."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def _radii(points, neighbours):
+    """Distance of each point to its nearest neighbours in its own set, itself not counted."""
+    distances = torch.cdist(points, points).fill_diagonal_(0)
+    return distances.topk(neighbours + 1, largest=False).values[:, -1]  # faster than kthvalue
+
+
+def _covered(distances, radii):
+    """The fraction of rows in at least one ball. distances: (N, M), radii: (M,)."""
+    return (distances <= radii).any(1).float().mean().item()
+
+
+def _check_features(samples, reference):
+    for name, features in (("samples", samples), ("reference", reference)):
+        if features.ndim != 2 or len(features) == 0:
+            raise ValueError(
+                f"Expected the features of {name} as (digits, dimensions), got a tensor of shape "
+                f"{tuple(features.shape)}."
+            )
+        bad = int((~features.isfinite().all(1)).sum())
+        if bad:
+            raise ValueError(
+                f"{bad} of the {len(features)} {name} have a feature that is NaN or infinite: "
+                f"look for one in the images."
+            )
+    if samples.shape[1] != reference.shape[1]:
+        raise ValueError(
+            f"Both sets need the same features, got {samples.shape[1]} and {reference.shape[1]}."
+        )
