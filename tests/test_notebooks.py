@@ -104,3 +104,43 @@ def test_no_picture_goes_without_a_word_in_the_text(path):
         if cell.cell_type == "code" and "show(" in cell.source:
             before = [c.cell_type for c in notebook[max(0, index - 3) : index]]
             assert "markdown" in before, cell.source
+
+
+def bound_names(source):
+    """The names that a cell binds, those of comprehensions aside."""
+    tree = ast.parse(source)
+    inner = [
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.comprehension)
+        for name in ast.walk(node.target)
+    ]
+    binds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.NamedExpr)
+    stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return [n for n in stored if n not in inner] + [
+        n for n in ast.walk(tree) if isinstance(n, binds)
+    ]
+
+
+def test_what_only_ci_needs_stands_in_claim_cells_that_assign_nothing(path):
+    claims = [c for c in cells(path) if "claim" in c.metadata.get("tags", [])]
+    assert claims
+    for cell in cells(path):
+        asserts = any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
+        assert asserts == (cell in claims), cell.source
+    for cell in claims:
+        assert not bound_names(cell.source), cell.source
+        assert not cell.outputs, cell.source
+
+
+def test_the_settings_of_a_recipe_stand_in_recipes_alone(path):
+    stated = re.compile(r"\b(epochs|batch_size|learning_rate|rate)\s*=")
+    for cell in cells(path):
+        if "lab.trained(" in cell.source:
+            assert not stated.search(cell.source), cell.source
+
+
+def test_nothing_is_asserted_of_seconds(path):
+    for cell in cells(path):
+        for line in cell.source.splitlines():
+            assert not re.match(r"\s*assert\b.*(second|perf_counter|elapsed)", line), line
