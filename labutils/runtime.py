@@ -185,27 +185,14 @@ def _acquire(lock: FileLock, path: Path) -> bool:
             sign, changed = latest, now
         if now - started >= WORD_AFTER and not warned:
             warned = True
-<<<<<<< HEAD
-            warn(f"Waiting for {_holder(path)}, which holds {path}.")
-=======
-            warnings.warn(
-                f"Waiting for {_holder(path)}, which holds the lock {path}.", stacklevel=4
-            )
->>>>>>> data
+            warn(f"Waiting for {_holder(path)}, which holds the lock {path}.")
         # the clocks of two machines may differ, so what we see ourselves counts as well
         watched = now - changed
         silent = max(watched, time.time() - sign if sign else 0.0)
         if watched >= WORD_AFTER and silent >= SILENT_AFTER:
-<<<<<<< HEAD
             warn(
-                f"Going on without {path}: {_holder(path)} holds it, but has shown no sign of "
-                f"life for {silent:.0f} s."
-=======
-            warnings.warn(
-                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no sign of "
-                f"life for {silent:.0f} s.",
-                stacklevel=4,
->>>>>>> data
+                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no sign "
+                f"of life for {silent:.0f} s."
             )
             return False
 
