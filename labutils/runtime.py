@@ -191,8 +191,8 @@ def _acquire(lock: FileLock, path: Path) -> bool:
         silent = max(watched, time.time() - sign if sign else 0.0)
         if watched >= WORD_AFTER and silent >= SILENT_AFTER:
             warn(
-                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no sign "
-                f"of life for {silent:.0f} s."
+                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no "
+                f"sign of life for {silent:.0f} s."
             )
             return False
 
