@@ -192,8 +192,8 @@ def _acquire(lock: FileLock, path: Path) -> bool:
         silent = max(watched, time.time() - sign if sign else 0.0)
         if watched >= WORD_AFTER and silent >= SILENT_AFTER:
             warnings.warn(
-                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no sign of "
-                f"life for {silent:.0f} s.",
+                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no "
+                f"sign of life for {silent:.0f} s.",
                 stacklevel=4,
             )
             return False
