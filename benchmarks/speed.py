@@ -9,10 +9,12 @@ the fastest of each counts: other work on the machine can only slow them down.
 """
 
 from labutils import GaussianVAE, elbo, fit, load
-from labutils.data import CHECKSUMS, cache_folder, import_torchvision
+from labutils.mnist import find_or_download
+from labutils.runtime import cache_folder, environment_folder
 
 import gzip
 import os
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -42,16 +44,41 @@ def main():
 
 def usual_dataset(folder):
     """torchvision's MNIST, which wants its files unpacked in a folder of its own."""
-    source = Path(os.environ.get("LABUTILS_DATA") or cache_folder())
     raw = Path(folder, "MNIST", "raw")
     raw.mkdir(parents=True)
-    for name in CHECKSUMS:
-        (raw / name.removesuffix(".gz")).write_bytes(gzip.decompress((source / name).read_bytes()))
+    sources = [environment_folder(os.environ.get("LABUTILS_DATA")), cache_folder()]
+    for name, path in find_or_download([source for source in sources if source]).items():
+        packed = path.read_bytes()
+        unpacked = gzip.decompress(packed) if path.suffix == ".gz" else packed
+        (raw / name.removesuffix(".gz")).write_bytes(unpacked)
     import_torchvision()
     from torchvision import datasets, transforms
 
     whole = datasets.MNIST(folder, train=True, transform=transforms.ToTensor())
     return torch.utils.data.Subset(whole, range(50_000))
+
+
+def import_torchvision():
+    """Import torchvision, also beside a torch that has no CUDA.
+
+    There the wheel of the package index cannot load its compiled operators, and then fails to
+    import because two of them are registered without a guard. Declaring these two is enough
+    for data sets and transforms, which never call them.
+    """
+    try:
+        import torchvision.datasets
+    except RuntimeError as error:
+        if "operator torchvision::nms does not exist" not in str(error):
+            raise
+        for module in [name for name in sys.modules if name.startswith("torchvision.")]:
+            del sys.modules[module]
+        operators = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import torchvision.datasets
+
+        torchvision.declared_operators = operators  # they vanish when this object does
+    return torchvision
 
 
 def minus_elbo(model, images, labels):

@@ -16,7 +16,6 @@ All raise ValueError for logits that are not finite, and where g does not return
 from labutils import guards
 from labutils.objectives import all_codes, kl_bernoulli
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -82,8 +81,7 @@ def gumbel_softmax(
 
     Raises ValueError unless temperature > 0.
     """
-    if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
-        raise ValueError(f"temperature must be a positive number, got {temperature!r}. Try 0.5.")
+    guards.positive(temperature, "temperature", "0.5")
     u = _noise(logits, guards.whole_number(num_samples, "num_samples"))
     return _values(g, ((logits + u.logit()) / temperature).sigmoid()).mean(0)
 

@@ -26,12 +26,17 @@ def finite_logits(logits: torch.Tensor) -> None:
         raise ValueError(f"Logits must be finite, got {wrong}: has the training diverged?")
 
 
+def tensor(value: object, name: str) -> None:
+    """Raise ValueError unless `value` is a torch tensor."""
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(
+            f"{name} must be a torch tensor, got {_kind(value)}. Try torch.as_tensor(...)."
+        )
+
+
 def pixels(images: torch.Tensor, name: str = "images") -> None:
     """Raise ValueError unless images is a floating-point tensor with values in [0, 1]."""
-    if not isinstance(images, torch.Tensor):
-        raise ValueError(
-            f"{name} must be a torch tensor, got {_kind(images)}. Try torch.as_tensor(...)."
-        )
+    tensor(images, name)
     if not images.is_floating_point():
         raise ValueError(
             f"{name} must be floating-point numbers in [0, 1], got {images.dtype}. "

@@ -3,8 +3,6 @@
 from labutils import guards
 from labutils.runtime import seeded
 
-import math
-
 import torch
 from torch.distributions import (
     Bernoulli,
@@ -64,11 +62,7 @@ class BernoulliMixture(_Mixture):
                 f"Each component starts from an image of its own: components must be at most "
                 f"{len(images)}, the number of images, got {components}."
             )
-        if not isinstance(alpha, (int, float)) or not 0 < alpha < math.inf:
-            raise ValueError(
-                f"alpha must be a positive number, got {alpha!r}: without imagined pixels, those "
-                f"that a component has never seen become impossible. Try 0.1."
-            )
+        guards.positive(alpha, "alpha", "0.1")
         with seeded(seed):
             some = images[torch.randperm(len(images))[:components]]
         start = 0.1 + 0.4 * some + 0.4 * images.mean(0)

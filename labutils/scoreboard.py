@@ -150,7 +150,7 @@ class Scoreboard:
     def _caption(self):
         return (
             f"{self.source} digits ({self.data}): nats per image, ± half of a 95 % interval; ELBO "
-            f"and bound are lower bounds, bits/dim is that of the tightest number"
+            f"and bound are lower bounds; bits/dim of the tightest"
         )
 
     def _row(self, name, exact, elbo, gain, num_samples):

@@ -1,6 +1,7 @@
 """What the tests share: folders of their own, small digits, a small MNIST, other processes."""
 
 from labutils import data, runtime
+from labutils import mnist as mnist_files
 from labutils.data import Digits, Split
 
 import gzip
@@ -52,18 +53,17 @@ def digits():
 def mnist(monkeypatch):
     """The names and bytes of a small MNIST: 30 images to train, 10 to test. load() believes it."""
     generator = torch.Generator().manual_seed(0)
-    files = {}
-    for name in data.CHECKSUMS:
+    files, unpacked = {}, {}
+    for name in mnist_files.CHECKSUMS:
         count = 30 if name.startswith("train") else 10
         shape, top = ((count, 28, 28), 256) if "images" in name else ((count,), 10)
         values = torch.randint(top, shape, generator=generator).flatten().tolist()
         header = struct.pack(f">{1 + len(shape)}i", 0x800 + len(shape), *shape)
-        files[name] = gzip.compress(header + bytes(values), mtime=0)
-    sums = {
-        name: hashlib.md5(packed, usedforsecurity=False).hexdigest()
-        for name, packed in files.items()
-    }
-    monkeypatch.setattr(data, "CHECKSUMS", sums)
+        unpacked[name] = header + bytes(values)
+        files[name] = gzip.compress(unpacked[name], mtime=0)
+    for sums, contents in (("CHECKSUMS", files), ("UNPACKED", unpacked)):
+        md5 = {name: hashlib.md5(each).hexdigest() for name, each in contents.items()}
+        monkeypatch.setattr(mnist_files, sums, md5)
     return files
 
 

@@ -1,30 +1,38 @@
 """load() gives the same disjoint splits, from the first place that has them."""
 
-from labutils import data
-from labutils.data import CHECKSUMS, DataError, binarize, import_torchvision, load
+from labutils import mnist as mnist_files
+from labutils.data import DataError, Split, binarize, check_split, load
 
+import ast
+import gzip
+import hashlib
+import importlib.util
+import math
 import os
 import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 MNIST = os.environ.get("LABUTILS_DATA")
 needs_mnist = pytest.mark.skipif(
-    not MNIST or not all((Path(MNIST) / name).exists() for name in CHECKSUMS),
+    not MNIST or not all((Path(MNIST) / name).exists() for name in mnist_files.CHECKSUMS),
     reason="LABUTILS_DATA names no folder with MNIST",
 )
+MIRRORS, UNPACKED = mnist_files.MIRRORS, mnist_files.UNPACKED  # before a test replaces them
 SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
     monkeypatch.delenv("LABUTILS_DATA", raising=False)
-    monkeypatch.setattr(import_torchvision().datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(mnist_files, "MIRRORS", ["http://127.0.0.1:9/"])
 
 
 def put(files, folder):
@@ -70,13 +78,13 @@ def test_loading_draws_no_random_numbers(tmp_path):
 def test_mnists_last_training_images_validate(mnist, tmp_path):
     digits = load(put(mnist, tmp_path / "here"), validation=10)
     names = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
-    train, test = (torch.tensor(list(data.gzip.decompress(mnist[name])[16:])) for name in names)
+    train, test = (torch.tensor(list(gzip.decompress(mnist[name])[16:])) for name in names)
     images = torch.cat([digits.train.images, digits.validation.images])
     assert (len(digits.train), len(digits.validation), len(digits.test)) == (20, 10, 10)
     assert torch.equal(images, train.view(-1, 784) / 255)
     assert torch.equal(digits.test.images, test.view(-1, 784) / 255)
     names = ("train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
-    train, test = (list(data.gzip.decompress(mnist[name])[8:]) for name in names)
+    train, test = (list(gzip.decompress(mnist[name])[8:]) for name in names)
     assert torch.cat([digits.train.labels, digits.validation.labels]).tolist() == train
     assert digits.test.labels.tolist() == test
 
@@ -123,7 +131,7 @@ def test_a_split_is_indexed_like_its_tensors():
 
 @pytest.mark.parametrize("validation", [0, -1, 60_000, 10.0, "10", None])
 def test_a_wrong_number_to_validate_is_refused(validation):
-    with pytest.raises(ValueError, match="validation must be a whole number from 1 to 59,999"):
+    with pytest.raises(ValueError, match="validation must be a whole number, from 1 to 59,999"):
         load(source="bundled", validation=validation)
 
 
@@ -131,6 +139,69 @@ def test_a_wrong_number_to_validate_is_refused(validation):
 def test_an_unknown_source_is_refused(source):
     with pytest.raises(ValueError, match='"auto", "mnist" or "bundled"'):
         load(source=source)
+
+
+def test_a_whole_number_of_numpy_may_validate(mnist, tmp_path):
+    folder = put(mnist, tmp_path / "here")
+    assert len(load(folder, validation=np.int64(7)).validation) == 7
+
+
+def test_there_is_a_choice_for_each_source(digits):
+    assert digits.pick(mnist=1, bundled=2) == 2
+    assert replace(digits, source="mnist").pick(mnist=1, bundled=2) == 1
+    with pytest.raises(ValueError, match='"mnist" and "bundled" only, got digits from .fashion'):
+        replace(digits, source="fashion").pick(mnist=1, bundled=2)
+
+
+def test_digits_of_ones_own_say_what_they_are(digits):
+    own = replace(digits, source="fashion")
+    assert repr(own) == "fashion: 100 to train, 50 to validate, 50 to test"
+
+
+@pytest.mark.parametrize("shape", [(0, 784), (3, 28, 28), (3,)])
+def test_a_split_of_any_shape_can_be_printed(shape):
+    split = Split(torch.zeros(shape), torch.zeros(shape[0], dtype=torch.int64))
+    assert repr(split) == f"{shape[0]} digits of {math.prod(shape[1:])} pixels"
+
+
+GOOD = Split(torch.full((4, 784), 0.5), torch.arange(4))
+WRONG_SPLITS = {
+    "an array of images": (
+        Split(GOOD.images.numpy(), GOOD.labels),
+        "here.images must be a torch tensor, got numpy.ndarray. Try torch.as_tensor",
+    ),
+    "an array of labels": (
+        Split(GOOD.images, GOOD.labels.numpy()),
+        "here.labels must be a torch tensor, got numpy.ndarray",
+    ),
+    "a list": (
+        Split(GOOD.images, [0, 1, 2, 3]),
+        "here.labels must be a torch tensor, got builtins",
+    ),
+    "no split": (GOOD.images, "here must be a Split of images and labels, got Tensor. Try Split"),
+    "nothing": (None, "here must be a Split of images and labels, got NoneType"),
+    "bytes": (Split(GOOD.images.byte(), GOOD.labels), "must be float32 .* got torch.uint8"),
+    "square": (Split(GOOD.images.view(4, 28, 28), GOOD.labels), r"\(4, 28, 28\)\. Try"),
+    "no image": (GOOD[:0], "here is empty: expected at least one"),
+    "labels": (
+        Split(GOOD.images, GOOD.labels[1:]),
+        "here.labels must be int64 .* one label an image",
+    ),
+    "range": (Split(2 + GOOD.images, GOOD.labels), r"here.images must lie in \[0, 1\], got .* 2\."),
+    "NaN": (Split(math.nan * GOOD.images, GOOD.labels), "here.images must lie in .* got .* nan"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_SPLITS)
+def test_a_wrong_split_is_refused_in_one_line(wrong):
+    split, words = WRONG_SPLITS[wrong]
+    with pytest.raises(ValueError, match=words) as caught:
+        check_split(split, "here")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_right_split_is_accepted(digits):
+    check_split(digits.train, "here")
 
 
 # Where it comes from
@@ -147,6 +218,65 @@ def test_mnist_is_found_without_a_word(place, source, mnist, tmp_path, monkeypat
         assert load(root, source=source, validation=10).source == "mnist"
     others = {"root", "variable", "cache"} - {place}
     assert not any((tmp_path / other).exists() for other in others)
+
+
+FORMS = {
+    "unpacked": (lambda name: name.removesuffix(".gz"), gzip.decompress),
+    "unpacked, with a dot": (
+        lambda name: name.removesuffix(".gz").replace("-idx", ".idx"),
+        gzip.decompress,
+    ),
+    "with a dot": (lambda name: name.replace("-idx", ".idx"), lambda packed: packed),
+    "packed again": (lambda name: name, lambda packed: repack(packed, 1)),
+    "packed in name only": (lambda name: name, gzip.decompress),
+}
+
+
+def repack(packed, level):
+    return gzip.compress(gzip.decompress(packed), level, mtime=1)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_right_contents_are_right_in_any_form(form, mnist, tmp_path):
+    expected = load(put(mnist, tmp_path / "original"), validation=10)
+    rename, pack = FORMS[form]
+    others = {rename(name): pack(packed) for name, packed in mnist.items()}
+    assert others != mnist
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        digits = load(put(others, tmp_path / "here"), source="mnist", validation=10)
+    for name in SPLITS:
+        assert torch.equal(getattr(digits, name).images, getattr(expected, name).images)
+        assert torch.equal(getattr(digits, name).labels, getattr(expected, name).labels)
+
+
+@needs_mnist
+def test_the_sums_of_the_unpacked_files_are_those_of_mnist():
+    for name, expected in UNPACKED.items():
+        unpacked = gzip.decompress(Path(MNIST, name).read_bytes())
+        assert hashlib.md5(unpacked).hexdigest() == expected
+
+
+def test_quotes_and_blanks_around_the_variable_do_not_matter(mnist, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABUTILS_DATA", f'"{put(mnist, tmp_path / "here")}" ')
+    assert load(source="mnist", validation=10).source == "mnist"
+
+
+def test_a_relative_folder_is_found_from_notebooks(mnist, tmp_path, monkeypatch):
+    put(mnist, tmp_path / "data")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setenv("LABUTILS_DATA", "data")
+    assert load(source="mnist", validation=10).source == "mnist"
+    assert not any(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("named", ["argument", "variable"])
+def test_messages_name_the_absolute_folder(named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LABUTILS_DATA", "data" if named == "variable" else "elsewhere")
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / "data"))):
+        load("data" if named == "argument" else None, source="mnist")
 
 
 def test_root_may_be_text(mnist, tmp_path):
@@ -209,7 +339,7 @@ def test_mnist_itself():
 
 @needs_mnist
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_loading_mnist_takes_at_most_300_mb():
+def test_loading_mnist_takes_at_most_250_mb():
     code = """if True:
         import re, torch, labutils
         from pathlib import Path
@@ -221,10 +351,17 @@ def test_loading_mnist_takes_at_most_300_mb():
         print(peak() - before)
     """
     environment = {**os.environ, "LABUTILS_DATA": MNIST}
+    peak = int(run(code, environment))
+    assert 200_000 < peak < 250_000  # kB; the pixels alone are 220 MB
+
+
+def run(code, environment):
+    """What the code prints, in a process of its own."""
     command = [sys.executable, "-c", code]
     root = Path(__file__).resolve().parent.parent
-    output = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True)
-    assert 200_000 < int(output.stdout) < 300_000  # kB; the pixels alone are 220 MB
+    return subprocess.run(
+        command, cwd=root, env=environment, check=True, capture_output=True, text=True
+    ).stdout
 
 
 # Binarisation
@@ -260,71 +397,75 @@ def test_binarize_refuses_what_is_no_probability(wrong):
         binarize(torch.tensor([[0.5, wrong]]))
 
 
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.rand(2, 3) > 0.5, "floating-point numbers .* got torch.bool. Try .float()"),
+        (torch.ones(2, 3).byte(), "floating-point numbers .* got torch.uint8"),
+        (np.ones((2, 3)), "must be a torch tensor, got numpy.ndarray"),
+        ([[0.5]], "must be a torch tensor, got builtins.list"),
+    ],
+)
+def test_binarize_says_what_it_needs(images, words):
+    with pytest.raises(ValueError, match=words):
+        binarize(images)
+
+
+def test_nothing_is_binarised_to_nothing():
+    assert binarize(torch.zeros(0, 784)).shape == (0, 784)
+
+
 # torchvision
 
 
+def torchvision_says(name):
+    """An attribute of torchvision's MNIST, from its source: it may not be possible to import it."""
+    source = Path(torchvision.origin).with_name("datasets") / "mnist.py"
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and node.name == "MNIST":
+            (value,) = (
+                line.value
+                for line in node.body
+                if isinstance(line, ast.Assign) and line.targets[0].id == name
+            )
+            return ast.literal_eval(value)
+
+
+torchvision = importlib.util.find_spec("torchvision")
+needs_torchvision = pytest.mark.skipif(not torchvision, reason="torchvision is not installed")
+
+
+@needs_torchvision
 def test_the_checksums_are_torchvisions():
-    assert dict(import_torchvision().datasets.MNIST.resources) == CHECKSUMS
+    assert dict(torchvision_says("resources")) == mnist_files.CHECKSUMS
 
 
-def use_torchvision():
-    """What the plain import raises in this process, and what the guarded one can do."""
-    error = ""
-    try:
-        import torchvision.datasets
-    except RuntimeError as failure:
-        error = str(failure)
-    torchvision = import_torchvision()
-    assert import_torchvision() is torchvision is sys.modules["torchvision"]
-    grid = torchvision.utils.make_grid(torch.rand(4, 1, 28, 28), nrow=2, padding=0)
-    turned = torchvision.transforms.functional.rotate(torch.rand(1, 28, 28), 30)
-    return error, grid.shape, turned.shape, torchvision.datasets.MNIST.__name__
+@needs_torchvision
+def test_the_addresses_are_torchvisions():
+    assert torchvision_says("mirrors") == MIRRORS
 
 
-def test_torchvision_is_imported_beside_the_torch_at_hand(elsewhere):
-    error, grid, turned, name = elsewhere(use_torchvision)
-    if torch.version.cuda is None and sys.platform == "linux":
-        assert error in ("", "operator torchvision::nms does not exist")
-    assert (grid, turned, name) == ((3, 56, 56), (1, 28, 28), "MNIST")
-
-
-def import_stub(folder):
-    """The names that `folder`'s torchvision has, and the operators it finds declared."""
-    sys.path.insert(0, str(folder))
-    torchvision = import_torchvision()
-    assert Path(torchvision.__file__).parent.parent == folder
-    operators = [name for name in ("nms", "qnms") if hasattr(torch.ops.torchvision, name)]
-    return torchvision.datasets.MNIST, operators
-
-
-def stub(folder, init, datasets="MNIST = 'a data set'"):
-    (folder / "torchvision").mkdir()
-    (folder / "torchvision" / "__init__.py").write_text(init)
-    (folder / "torchvision" / "datasets.py").write_text(datasets)
-    return folder
-
-
-def test_a_torchvision_that_works_is_left_as_it_is(elsewhere, tmp_path):
-    assert elsewhere(import_stub, stub(tmp_path, "")) == ("a data set", [])
-
-
-def test_a_torchvision_without_its_operators_is_given_them(elsewhere, tmp_path):
-    init = (
-        "import torch, torchvision.datasets\n"
-        "for name in ('nms', 'qnms'):\n"
-        "    torch.library.register_fake(f'torchvision::{name}')(lambda *args: None)\n"
-    )
-    assert elsewhere(import_stub, stub(tmp_path, init)) == ("a data set", ["nms", "qnms"])
-
-
-@pytest.mark.parametrize("error", ["RuntimeError('else')", "ImportError('else')"])
-def test_any_other_failure_of_torchvision_is_not_hidden(error, elsewhere, tmp_path):
-    fails_once = (
-        "import pathlib\n"
-        "first = pathlib.Path(__file__).with_name('first')\n"
-        f"if not first.exists(): first.touch(); raise {error}\n"
-    )
-    stub(tmp_path, fails_once)
-    with pytest.raises((RuntimeError, ImportError), match="else"):
-        elsewhere(import_stub, tmp_path)
-    assert elsewhere(import_stub, tmp_path) == ("a data set", [])
+@pytest.mark.parametrize("init", ["raise RuntimeError('compiled for another CUDA')", None])
+def test_a_torchvision_that_is_broken_or_absent_does_not_matter(init, mnist, tmp_path):
+    """None stands for absent: the import is refused."""
+    put(mnist, tmp_path / "here")
+    (tmp_path / "torchvision").mkdir()
+    stub = init or "raise ModuleNotFoundError(name='torchvision')"
+    (tmp_path / "torchvision" / "__init__.py").write_text(stub)
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import labutils
+        from labutils import mnist
+        mnist.CHECKSUMS, mnist.MIRRORS = {mnist_files.CHECKSUMS}, []
+        print(labutils.load({str(tmp_path / "here")!r}, validation=10))
+        try:
+            labutils.load({str(tmp_path / "empty")!r}, source="mnist")
+        except labutils.DataError as error:
+            print("DataError")
+    """
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    assert run(code, environment).splitlines() == [
+        "MNIST: 20 to train, 10 to validate, 10 to test",
+        "DataError",
+    ]

@@ -3,17 +3,26 @@
 The mirrors are a real server on this machine; /silent/ is the mirror that never answers.
 """
 
-from labutils import data
-from labutils.data import DataError, import_torchvision, load
+from labutils import data, runtime
+from labutils import mnist as mnist_files
+from labutils.data import load
+from labutils.mnist import DataError
 from labutils.runtime import atomic_write
 
+import gzip
+import math
 import os
+import shutil
 import signal
 import socket
+import ssl
+import struct
+import subprocess
 import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -143,18 +152,17 @@ def server(mnist, monkeypatch):
 @pytest.fixture
 def mirrors(server, monkeypatch):
     """Chooses the mirrors: the names of faults, or whole addresses."""
-    owner = import_torchvision().datasets.MNIST
 
     def choose(*faults):
         urls = [fault if "//" in fault else server.mirror(fault) for fault in faults]
-        monkeypatch.setattr(owner, "mirrors", urls)
+        monkeypatch.setattr(mnist_files, "MIRRORS", urls)
 
     return choose
 
 
 @pytest.fixture
 def hurry(monkeypatch):
-    monkeypatch.setattr(data, "TIMEOUT", 1.0)
+    monkeypatch.setattr(mnist_files, "TIMEOUT", 1.0)
 
 
 @pytest.fixture
@@ -216,7 +224,7 @@ def test_without_another_mirror_one_sentence_says_why(fault, mirrors, server, fo
     message = str(caught.value)
     assert message.startswith(f"{folder / ONE} is missing and could not be downloaded: ")
     assert f"{server.mirror(fault)} {SAYS[fault]}" in message
-    assert message.endswith(data.HOW_TO_GET_MNIST)
+    assert message.endswith(mnist_files.HOW_TO_GET_MNIST)
     assert "\n" not in message
     assert contents(folder) == before
 
@@ -244,6 +252,46 @@ def test_no_network_is_no_obstacle(address, mirrors, empty, hurry):
     mirrors(address())
     with pytest.warns(UserWarning, match="could not be downloaded: http"):
         assert load(empty).source == "bundled"
+
+
+@pytest.fixture
+def untrusted(server, tmp_path):
+    """The address of a server whose certificate nobody has signed but itself."""
+    openssl = shutil.which("openssl") or pytest.skip("openssl makes the certificate")
+    pem = tmp_path / "self-signed.pem"
+    command = f"{openssl} req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost"
+    subprocess.run([*command.split(), "-keyout", pem, "-out", pem], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    pem.unlink()
+    return server.mirror("good").replace("http:", "https:")
+
+
+def test_a_certificate_that_is_not_trusted_has_its_own_advice(untrusted, mirrors, empty, hurry):
+    for others in ([], ["http://mirror.invalid/"]):
+        mirrors(untrusted, *others)
+        with pytest.raises(DataError) as caught:
+            load(empty, source="mnist")
+        message = str(caught.value)
+        assert "certificate verify failed" in message
+        assert message.endswith(mnist_files.HOW_TO_BE_TRUSTED)
+        assert "connect to the network" not in message
+        time.sleep(0.05)  # more than the clock of any file system is coarse by
+
+
+def test_the_download_shows_signs_of_life(mirrors, mnist, empty, monkeypatch):
+    signs = []
+
+    @contextmanager
+    def lock(path):
+        yield lambda: signs.append(path)
+
+    monkeypatch.setattr(mnist_files, "locked", lock)
+    mirrors("good")
+    load(empty, source="mnist", validation=10)
+    assert len(signs) >= 2 * len(mnist)  # for each file when asked, and at every chunk
+    assert set(signs) == {empty / "download.lock"}
 
 
 def test_when_the_network_is_back_the_download_is_tried_again(mirrors, mnist, empty):
@@ -316,23 +364,100 @@ def test_a_folder_in_the_place_of_a_file_is_named(mirrors, folder):
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
 
 
+# A folder holds another data set
+
+
+def idx(*shape):
+    """A whole idx file, all zeros."""
+    return struct.pack(f">{1 + len(shape)}i", 0x800 + len(shape), *shape) + bytes(math.prod(shape))
+
+
+OTHERS = {
+    "packed": gzip.compress(idx(7, 28, 28)),
+    "unpacked": idx(7),
+    "no idx file": gzip.compress(b"notes of mine"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("rest", ["alone", "beside MNIST"])
+def test_another_data_set_is_left_as_it_is(other, rest, mirrors, mnist, folder, tmp_path):
+    mirrors("good")
+    if rest == "alone":
+        for path in folder.iterdir():
+            path.unlink()
+    (folder / ONE).write_bytes(OTHERS[other])
+    before = contents(folder)
+    with pytest.warns(UserWarning) as caught:
+        assert load(folder, source="mnist", validation=10).source == "mnist"
+    (warning,) = caught
+    assert str(warning.message) == (
+        f"{folder / ONE} holds other data than MNIST, or cannot be read, and is left as it is. "
+        f"MNIST is kept in {tmp_path / 'cache'}."
+    )
+    assert warning.filename == __file__
+    assert {name: before[name] for name in before} == {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()
+    }
+    assert contents(tmp_path / "cache") == mnist
+
+
+def test_where_there_is_no_other_folder_one_sentence_says_so(mirrors, server, tmp_path):
+    mirrors("good")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / ONE).write_bytes(OTHERS["packed"])
+    with pytest.raises(DataError) as caught:
+        load(source="mnist")
+    message = str(caught.value)
+    assert message.startswith(f"{cache / ONE} holds other data than MNIST")
+    assert message.endswith(mnist_files.HOW_TO_KEEP_MNIST)
+    assert contents(cache) == {ONE: OTHERS["packed"]}
+    assert server.requests == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows files have no such permission")
+@pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may read anything")
+def test_a_file_that_cannot_be_read_is_left_as_it_is(mirrors, folder):
+    mirrors("good")
+    (folder / ONE).write_bytes(b"private")
+    (folder / ONE).chmod(0)
+    with pytest.warns(UserWarning, match="or cannot be read, and is left as it is"):
+        load(folder, source="mnist", validation=10)
+    (folder / ONE).chmod(0o600)
+    assert (folder / ONE).read_bytes() == b"private"
+
+
+@pytest.mark.parametrize(
+    "damaged", [idx(7)[:-1], idx(7) + b"x", gzip.compress(idx(7))[:-1], b"\0\0", b"<html>"]
+)
+def test_what_is_no_whole_file_is_no_data_set(damaged, mirrors, mnist, folder):
+    mirrors("good")
+    (folder / ONE).write_bytes(damaged)
+    assert load(folder, source="mnist", validation=10).source == "mnist"
+    assert contents(folder) == mnist
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no mode of a folder")
+def test_a_whole_folder_that_cannot_be_written_serves(mnist, tmp_path, monkeypatch):
+    for name, packed in mnist.items():
+        (tmp_path / name).write_bytes(packed)
+    monkeypatch.setattr(mnist_files, "locked", lambda path: pytest.fail("reading takes a lock"))
+    assert load(tmp_path, source="mnist", validation=10).source == "mnist"
+    assert {path.name for path in tmp_path.iterdir()} == set(mnist)
+
+
 # Elsewhere: in processes that are interrupted, killed, out of space, or many
 
 
 def load_elsewhere(folder, sums, mirrors, source="auto", timeout=PATIENCE, room=None):
     """In another process: what load() uses and warns of, or the DataError that it raises."""
-    torchvision = import_torchvision  # by the one process that downloads only: it takes seconds
-
-    def import_with_mirrors():
-        torchvision().datasets.MNIST.mirrors = mirrors
-        return torchvision()
-
-    data.CHECKSUMS, data.TIMEOUT, data.import_torchvision = sums, timeout, import_with_mirrors
+    mnist_files.CHECKSUMS, mnist_files.MIRRORS, mnist_files.TIMEOUT = sums, mirrors, timeout
+    runtime.WORD_AFTER = PATIENCE  # a slow machine shall not add a warning
     data.cache_folder = lambda: folder
     if room:
         import resource
 
-        torchvision()  # what it writes into its own cache shall fit
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -347,14 +472,21 @@ def load_elsewhere(folder, sums, mirrors, source="auto", timeout=PATIENCE, room=
 def there(server, empty):
     """load_elsewhere, but for its mirrors."""
     return lambda *faults, **more: partial(
-        load_elsewhere, empty, data.CHECKSUMS, [server.mirror(fault) for fault in faults], **more
+        load_elsewhere,
+        empty,
+        mnist_files.CHECKSUMS,
+        [server.mirror(fault) for fault in faults],
+        **more,
     )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot limit the size of files")
 def test_a_full_disk_is_named(elsewhere, there, empty):
     outcome, caught = elsewhere(there("good", source="mnist", room=1000))
-    assert outcome == f"MNIST cannot be kept in {empty} (File too large). {data.HOW_TO_GET_MNIST}"
+    assert (
+        outcome
+        == f"MNIST cannot be kept in {empty} (File too large). {mnist_files.HOW_TO_KEEP_MNIST}"
+    )
     assert caught == []
     outcome, caught = elsewhere(there("good"))
     assert (outcome, len(caught)) == ("bundled", 1)

@@ -144,13 +144,17 @@ def test_crowded_ticks_are_found():
 
 
 def test_what_is_not_drawn_runs_into_nothing():
-    figure, axes = plt.subplots()
-    for y in (0.5, 0.5):
-        axes.text(0.5, y, "hidden").set_visible(False)
-        axes.text(0.5, y, " ")
-    axes.set(xticks=range(100), xlim=(0.1, 0.9), xticklabels=["far out"] * 100)
-    off = figure.add_axes([0.2, 0.2, 0.01, 0.01])
-    off.set_axis_off()
+    figure, axes = plt.subplots(layout="none")
+    axes.text(0.5, 0.5, "seen")
+    axes.text(0.5, 0.5, " ")
+    axes.set_xticks([1 + i / 100 for i in range(100)], ["beyond the limits"] * 100)
+    axes.set_xlim(0.1, 0.9)
+    hidden, without_axis = (figure.add_axes(axes.get_position()) for _ in range(2))
+    hidden.text(0.5, 0.5, "hidden")
+    assert len(figures.overlaps(figure)) > 1
+    hidden.set_visible(False)
+    assert ("seen", "hidden") not in figures.overlaps(figure) != []
+    without_axis.set_axis_off()
     assert figures.overlaps(figure) == []
 
 

@@ -1,19 +1,24 @@
 """The networks return distributions over whole latent vectors and whole images."""
 
-from labutils.models import (
-    AutoEncoder,
-    BernoulliVAE,
-    Classifier,
-    GaussianVAE,
-    fit_mixture,
-    start_at_mean,
-)
+from labutils import models, objectives
+from labutils.mixtures import BernoulliMixture, GaussianMixture
+from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
+from labutils.runtime import seeded
 
+import copy
+import io
 import math
 
 import pytest
 import torch
-from torch.distributions import Independent, MixtureSameFamily, MultivariateNormal
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 images = torch.rand(7, 784, generator=torch.Generator().manual_seed(0))
@@ -228,7 +233,148 @@ def test_samples_of_bits_are_binary_images_without_gradient(bits):
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
 
 
-# Autoencoder and mixture
+# Another prior
+
+shifted = Independent(Normal(torch.tensor([3.0, 3, 3]), torch.full((3,), 0.1)), 1)
+certain = Independent(Bernoulli(logits=torch.tensor([50.0, -50, 50])), 1)
+mixed = MixtureSameFamily(
+    Categorical(torch.tensor([0.3, 0.7])),
+    MultivariateNormal(torch.tensor([[1.0, 2, 3], [-1.0, 0, 1]]), torch.eye(3)),
+)
+BOUNDS = [objectives.elbo, objectives.importance_bound]
+
+
+@pytest.fixture(params=["gaussian", "bits"])
+def model_and_prior(request):
+    return (
+        (GaussianVAE(3, 16), shifted)
+        if request.param == "gaussian"
+        else (BernoulliVAE(3, 16), certain)
+    )
+
+
+def test_a_model_under_another_prior_is_a_copy(model_and_prior):
+    model, prior = model_and_prior
+    other, own = model.with_prior(prior), model.prior
+    z = prior.sample((5,))
+    assert torch.equal(other.prior.log_prob(z), prior.log_prob(z))
+    assert type(other) is type(model) and model.prior is own
+    before = {name: weights.clone() for name, weights in model.state_dict().items()}
+    with torch.no_grad():
+        for weights in other.parameters():
+            weights.zero_()
+    assert all(torch.equal(model.state_dict()[name], before[name]) for name in before)
+
+
+def test_the_prior_is_not_part_of_what_is_saved(model_and_prior):
+    model, prior = model_and_prior
+    other, names = model.with_prior(prior), {name for name, _ in model.named_parameters()}
+    assert set(model.state_dict()) == set(other.state_dict()) == names
+    model.load_state_dict(other.state_dict())
+    file = io.BytesIO()
+    torch.save(other, file)
+    file.seek(0)
+    for again in (copy.deepcopy(other), torch.load(file, weights_only=False)):
+        z = prior.sample((5,))
+        assert torch.equal(again.prior.log_prob(z), prior.log_prob(z))
+
+
+def test_samples_come_from_the_other_prior():
+    model = BernoulliVAE(3, None)
+    with torch.no_grad():  # the first 3 pixels show the bits
+        model.decoder.weight.zero_()
+        model.decoder.bias.zero_()
+        model.decoder.weight[:3] = 100 * torch.eye(3)
+        model.decoder.bias[:3] = -50
+    assert torch.equal(
+        model.with_prior(certain).sample(20)[:, :3], torch.tensor([[1.0, 0, 1]]).expand(20, 3)
+    )
+    assert len(model.sample(200)[:, :3].unique(dim=0)) == 8
+
+
+@pytest.mark.parametrize("prior", [shifted, mixed], ids=["gaussian", "mixture"])
+def test_the_elbo_under_another_prior_differs_by_the_mean_log_ratio(prior, monkeypatch):
+    """The same draws: the likelihood and the entropy of the posterior cancel."""
+    monkeypatch.setattr(models, "PIXELS", 30)  # few, so that many draws are cheap
+    model, x = GaussianVAE(3, 16), images[:, :30].round()
+    own = model.prior
+    with torch.no_grad():
+        z = model.posterior(x).sample((20_000,))
+        expected = (prior.log_prob(z) - own.log_prob(z)).mean(0)
+        values = []
+        for each in (model.with_prior(prior), model):
+            with seeded(1):
+                values.append(objectives.elbo(each, x, 20_000))
+    assert torch.allclose(values[0] - values[1], expected, rtol=0.02, atol=0.1)
+
+
+def test_bits_under_a_mixture_of_templates_have_every_bound(monkeypatch):
+    monkeypatch.setattr(models, "PIXELS", 30)
+    codes = torch.tensor([[1.0, 1, 0], [0.0, 0, 1]]).repeat(20, 1)
+    model = BernoulliVAE(3, 16).with_prior(BernoulliMixture.fit(codes, 2, seed=0))
+    x = images[:, :30].round()
+    with torch.no_grad():
+        exact = objectives.exact_elbo(model, x)
+        assert torch.allclose(objectives.elbo(model, x, 20_000), exact, atol=0.1)
+        log_p = objectives.exact_log_likelihood(model, x)
+        assert torch.allclose(objectives.importance_bound(model, x, 20_000), log_p, atol=0.1)
+    assert (log_p > exact).all()
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+@pytest.mark.parametrize("prior", [None, "fitted"])
+@pytest.mark.parametrize("make", [GaussianVAE, BernoulliVAE])
+def test_in_double_precision_the_prior_agrees_with_the_weights(make, prior, bound):
+    """Whether the model is made in double precision or turned to it, the prior before or after."""
+    codes = torch.randn(50, 3)
+    if make is GaussianVAE:
+        given = GaussianMixture.fit(codes, 2, seed=0)
+    else:
+        given = BernoulliMixture.fit((codes > 0).float(), 2, seed=0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        born = make(3, 8)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    turned = make(3, 8)
+    if prior:
+        born, turned = born.with_prior(given), turned.with_prior(given)
+    for model in (born, turned.double()):
+        assert bound(model, images.round().double(), 3).dtype == torch.float64
+        assert model.prior.sample((2,)).dtype == model.sample(2).dtype == torch.float64
+    assert given.sample((2,)).dtype == torch.float32, "the distribution given stays as it was"
+
+
+def test_the_prior_goes_to_the_device_of_the_weights(model_and_prior):
+    model, prior = model_and_prior
+    for each in (model, model.with_prior(prior)):
+        assert each.to("meta").prior.sample((2,)).device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Normal(0.0, 1.0), "Independent"),
+        (Normal(torch.zeros(3), 1.0), "Independent"),
+        (Independent(Normal(torch.zeros(2), 1.0), 1), r"shape \(3,\), got .* over shape \(2,\)"),
+        (Independent(Normal(torch.zeros(4, 3), 1.0), 1), r"got \(4,\) densities"),
+        (torch.zeros(3), "must be a torch distribution, got Tensor"),
+        (None, "must be a torch distribution, got NoneType"),
+    ],
+)
+def test_a_prior_over_other_codes_is_refused(wrong, message, model_and_prior):
+    with pytest.raises(ValueError, match=message):
+        model_and_prior[0].with_prior(wrong)
+
+
+def test_bits_and_real_numbers_are_not_exchanged():
+    with pytest.raises(ValueError, match="codes of this model are bits"):
+        BernoulliVAE(3, 16).with_prior(shifted)
+    with pytest.raises(ValueError, match="codes of this model are real numbers"):
+        GaussianVAE(3, 16).with_prior(certain)
+
+
+# Autoencoder
 
 
 def test_the_autoencoder_goes_through_a_code_and_back():
@@ -260,75 +406,3 @@ def test_gradients_reach_every_layer_of_the_autoencoder():
     model = AutoEncoder(3, 16)
     (model(images) - images).square().sum().backward()
     assert all(weights.grad.abs().sum() > 0 for weights in model.parameters())
-
-
-def two_clouds(count=2_000):
-    """A quarter of the codes around (-5, 0), the others, stretched, around (5, 0)."""
-    codes = torch.randn(count, 2)
-    codes[: count // 4] -= torch.tensor([5.0, 0.0])
-    codes[count // 4 :] = codes[count // 4 :] * torch.tensor([0.5, 2.0]) + torch.tensor([5.0, 0.0])
-    return codes
-
-
-def test_a_mixture_of_one_is_the_fitted_gaussian():
-    codes = two_clouds()
-    mixture = fit_mixture(codes, 1)
-    assert (mixture.batch_shape, mixture.event_shape) == ((), (2,))
-    gaussian = MultivariateNormal(codes.mean(0), codes.T.cov())
-    assert torch.allclose(mixture.log_prob(codes), gaussian.log_prob(codes), atol=0.01)
-
-
-def test_a_mixture_finds_two_clouds_and_how_many_codes_each_has():
-    mixture = fit_mixture(two_clouds(), 2)
-    order = mixture.component_distribution.mean[:, 0].argsort()
-    assert torch.allclose(
-        mixture.mixture_distribution.probs[order], torch.tensor([0.25, 0.75]), atol=0.01
-    )
-    means = mixture.component_distribution.mean[order]
-    assert torch.allclose(means, torch.tensor([[-5.0, 0.0], [5.0, 0.0]]), atol=0.2)
-    spreads = mixture.component_distribution.variance[order].sqrt()
-    assert torch.allclose(spreads, torch.tensor([[1.0, 1.0], [0.5, 2.0]]), atol=0.1)
-    drawn = mixture.sample((4_000,))
-    assert drawn.dtype == torch.float32
-    assert (drawn[:, 0] < 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
-
-
-def test_samples_of_the_mixture_are_those_of_torch():
-    mixture = fit_mixture(two_clouds(), 2)
-    ours, theirs = mixture.sample((20_000,)), MixtureSameFamily.sample(mixture, (20_000,))
-    assert torch.allclose(ours.mean(0), theirs.mean(0), atol=0.15)
-    assert torch.allclose(ours.T.cov(), theirs.T.cov(), rtol=0.1, atol=0.2)
-    assert mixture.sample().shape == (2,)
-    assert mixture.sample((3, 4)).shape == (3, 4, 2)
-
-
-def test_the_mixture_is_the_same_each_time_and_leaves_the_random_state():
-    codes, before = two_clouds(), torch.get_rng_state()
-    first = fit_mixture(codes, 9).log_prob(codes)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(fit_mixture(codes, 9).log_prob(codes), first)
-    assert not torch.equal(fit_mixture(codes, 9, seed=1).log_prob(codes), first)
-
-
-def test_a_lower_tolerance_fits_closer():
-    codes = two_clouds()
-    sooner, later = (fit_mixture(codes, 9, tolerance=each) for each in (0.1, 1e-5))
-    assert later.log_prob(codes).mean() > sooner.log_prob(codes).mean() + 0.001
-
-
-def test_a_covariance_that_would_be_singular_is_kept_from_it():
-    codes = torch.randn(100, 1) @ torch.ones(1, 3)  # on a line in three dimensions
-    assert fit_mixture(codes, 2).log_prob(codes).isfinite().all()
-
-
-def test_codes_that_are_no_codes_are_refused():
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        fit_mixture(torch.tensor([[0.0, float("nan")]] * 10), 1)
-    with pytest.raises(ValueError, match=r"shape \(10,\)"):
-        fit_mixture(torch.randn(10), 1)
-    with pytest.raises(ValueError, match="from 1 to 3: each needs 3 of the 10 codes.*Got 4"):
-        fit_mixture(torch.randn(10, 2), 4)
-    with pytest.raises(ValueError, match="Got 0"):
-        fit_mixture(torch.randn(10, 2), 0)
-    with pytest.raises(ValueError, match="all the same"):
-        fit_mixture(torch.ones(10, 2), 1)

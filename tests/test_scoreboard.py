@@ -80,6 +80,7 @@ def test_a_model_that_is_entered_again_has_one_row(board):
     (row,) = board.rows
     assert row.exact.nats == pytest.approx(-111)
     assert row.elbo is row.bound is row.num_samples is None
+    assert len(json.loads(file().read_text())) == 1
 
 
 def test_a_gradient_is_let_go(board):

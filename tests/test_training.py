@@ -247,9 +247,7 @@ def test_seeded_gives_the_same_draws_whatever_came_before():
 
 
 def test_an_interrupted_run_is_usable():
-    with pytest.warns(
-        UserWarning, match=r"interrupted in epoch 3 of 4.*starts anew"
-    ) as caught:
+    with pytest.warns(UserWarning, match=r"interrupted in epoch 3 of 4.*starts anew") as caught:
         model, history = train(wrap=disturbed(2 * STEPS + 3, interrupt))
     assert [warning.filename for warning in caught] == [__file__]
     assert len(history) == len(history.train) == 2
