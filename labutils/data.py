@@ -26,7 +26,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, which) -> "Split":
+    def __getitem__(self, which: slice | torch.Tensor) -> "Split":
         return Split(self.images[which], self.labels[which])
 
     def to(self, device: torch.device | str) -> "Split":
@@ -50,8 +50,8 @@ class Digits:
         choices = {"mnist": mnist, "bundled": bundled}
         if self.source not in choices:
             raise ValueError(
-                f'There is a choice for the sources "mnist" and "bundled" only, got digits from '
-                f"{self.source!r}. Take load()'s digits, or write the value for yours here."
+                f'pick() knows the sources "mnist" and "bundled", got {self.source!r}. Write the '
+                f"value that goes with your own data in its place."
             )
         return choices[self.source]
 

@@ -77,6 +77,21 @@ def nats_per_image(values: torch.Tensor, name: str = "nats", count: int | None =
         )
 
 
+def loss(value: object) -> None:
+    """Raise ValueError unless value is one number that depends on the weights."""
+    if not isinstance(value, torch.Tensor) or value.ndim:
+        got = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
+        raise ValueError(
+            f"The loss must be one number, the mean over a batch, as a tensor, got {got}. "
+            f"Return it, and end it in .mean()."
+        )
+    if torch.is_grad_enabled() and not value.requires_grad:
+        raise ValueError(
+            "The loss does not depend on the model's weights. Compute it from the model's output, "
+            "without .detach(), .item(), no_grad or numpy."
+        )
+
+
 def _kind(value):
     """What was passed, for a message: the shape of a tensor, the type of anything else."""
     if isinstance(value, torch.Tensor):

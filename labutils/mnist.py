@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.client
 import math
+import os
 import ssl
 import struct
 import threading
@@ -20,7 +21,7 @@ from pathlib import Path
 TIMEOUT = 10.0  # seconds that a mirror may stay silent
 SLOWEST = 10_000  # bytes per second: below this a mirror counts as silent
 
-# where torchvision looks, and what it expects there: the files' MD5 sums
+# the addresses that torchvision uses, and the MD5 sums that it expects
 MIRRORS = ["https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"]
 CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -28,7 +29,7 @@ CHECKSUMS = {
     "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
-# The same of the unpacked files. They count as well, however the files are packed or named.
+# MD5 sums of the unpacked files: right contents are right, however they are packed or named.
 UNPACKED = {
     "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte.gz": "a25bea736e30d166cdddb491f175f624",
@@ -71,7 +72,7 @@ def find_or_download(folders: list[Path]) -> dict[str, Path]:
     else:
         found, folder = {}, next((folder for folder in folders if folder not in taken), None)
     for file in taken.values():
-        reason = f"{file} holds other data than MNIST, or cannot be read, and is left as it is."
+        reason = f"{file} is not MNIST's, or cannot be read, and is left as it is."
         if folder is None:
             raise DataError(f"{reason} {HOW_TO_KEEP_MNIST}")
         warnings.warn(f"{reason} MNIST is kept in {folder}.", stacklevel=4)
@@ -108,9 +109,10 @@ def _is_whole(path: Path, name: str) -> bool:
 
 
 def _another(folder: Path, found: dict[str, Path]) -> Path | None:
-    """A whole file of another data set where a download would put one of MNIST's."""
-    files = (folder / name for name in CHECKSUMS if name not in found)
-    return next((file for file in files if file.is_file() and not _is_damaged(file)), None)
+    """A whole file of another data set that has the name of one of MNIST's that is missing."""
+    missing = [name for name in CHECKSUMS if name not in found]
+    files = [file for name in missing for file in _candidates(folder, name)]
+    return next((f for f in files if os.path.isfile(f) and not _is_damaged(f)), None)
 
 
 def _is_damaged(path: Path) -> bool:

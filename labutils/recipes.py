@@ -10,7 +10,7 @@ from labutils.data import Digits, binarize
 from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
 from labutils.objectives import elbo, exact_elbo
 from labutils.runtime import choose_device, locked, plain_torch, runs_folders, seeded
-from labutils.training import History, Loss, Run, Settings, train
+from labutils.training import History, Loss, Settings, kept_history, train
 
 import hashlib
 import inspect
@@ -155,15 +155,14 @@ def _train(recipe, model, digits, settings, file):
 def _finished(file, model, settings):
     """The history of a finished run, whose weights go into the model; None without one."""
     for folder in runs_folders():
-        run = Run(model, settings, batches=1)
         try:
             state = read(folder / file)
-            if "unfinished" not in state:
-                run.load_state_dict(state)
-                model.load_state_dict(run.best)
-                return run.history
+            history = kept_history(state, model, settings.epochs)
         except Exception:  # what is damaged is named when training starts again
             continue
+        if len(history) == settings.epochs:
+            model.load_state_dict(state["best"])
+            return history
     return None
 
 

@@ -72,7 +72,7 @@ def cache_folder() -> Path:
 
     In a container there may be no home folder: neither HOME nor an entry for the user.
     """
-    with suppress(RuntimeError, KeyError):
+    with suppress(RuntimeError):
         folder = user_cache_path("labutils")
         if folder.is_absolute():  # else it begins with a "~" that nobody could expand
             return folder
@@ -185,14 +185,14 @@ def _acquire(lock: FileLock, path: Path) -> bool:
             sign, changed = latest, now
         if now - started >= WORD_AFTER and not warned:
             warned = True
-            warn(f"Waiting for {_holder(path)}, which holds {path}.")
+            warn(f"Waiting for {_holder(path)}, which holds the lock {path}.")
         # the clocks of two machines may differ, so what we see ourselves counts as well
         watched = now - changed
         silent = max(watched, time.time() - sign if sign else 0.0)
         if watched >= WORD_AFTER and silent >= SILENT_AFTER:
             warn(
-                f"Going on without {path}: {_holder(path)} holds it, but has shown no sign of "
-                f"life for {silent:.0f} s."
+                f"Going on without the lock {path}: {_holder(path)} holds it, but has shown no "
+                f"sign of life for {silent:.0f} s."
             )
             return False
 

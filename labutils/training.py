@@ -151,7 +151,7 @@ def _train_on(device, model, loss, data, settings, validation_loss, checkpoint):
             run = Run(model.to(device), settings, -(-len(data.train) // settings.batch_size))
             if checkpoint:
                 checkpoint.resume(run)
-            run.train(loss, validation_loss or loss, *splits, checkpoint)
+            run.go_on(loss, validation_loss or loss, splits, checkpoint)
     except KeyboardInterrupt:
         if not run:
             raise
@@ -189,31 +189,32 @@ class Run:
     def finished(self) -> bool:
         return len(self.history) == self.settings.epochs
 
-    def train(self, loss, validation_loss, train, validation, checkpoint=None):
+    def go_on(self, loss, validation_loss, data, checkpoint=None):
+        """The epochs that are left. data: a split to train on, and one to validate on."""
         from tqdm.auto import tqdm  # here, since it is slow to import
 
-        history, first = self.history, len(self.history)
-        total, initial = history.epochs * self.batches, first * self.batches
+        history, done = self.history, len(self.history)
+        total, initial = history.epochs * self.batches, done * self.batches
         with tqdm(total=total, initial=initial, unit="step", leave=False) as bar:
-            for epoch in range(first + 1, history.epochs + 1):
+            for epoch in range(done + 1, history.epochs + 1):
                 bar.set_description(f"epoch {epoch} of {history.epochs}")
                 started = time.perf_counter()
-                train_loss, rate = self.epoch(loss, train, bar.update, checkpoint)
-                validation_loss_now = self.validate(validation_loss, validation)
-                if validation_loss_now < min(history.validation, default=math.inf):
+                mean, rate = self.epoch(loss, data[0], bar, checkpoint)
+                validation = self.validate(validation_loss, data[1])
+                if validation < min(history.validation, default=math.inf):
                     self.best = deepcopy(self.model.state_dict())
-                history.train.append(train_loss)
+                history.train.append(mean)
                 history.learning_rate.append(rate)
                 history.seconds.append(time.perf_counter() - started)
-                history.validation.append(validation_loss_now)
+                history.validation.append(validation)  # last: an epoch counts from here on
                 if checkpoint:
                     checkpoint.write(self)
-                bar.set_postfix(train=f"{train_loss:.4g}", validation=f"{validation_loss_now:.4g}")
+                bar.set_postfix(train=f"{mean:.4g}", validation=f"{validation:.4g}")
 
-    def epoch(self, loss, split, update, checkpoint=None):
+    def epoch(self, loss, split, bar, checkpoint=None):
         """One pass over the training images: their mean loss, and the last step's rate."""
         self.model.train()
-        total, rate = 0.0, 0.0
+        total = 0.0
         first, last = len(self.history) * self.batches, self.settings.epochs * self.batches - 1
         order = torch.randperm(len(split)).to(self.device)
         for step, batch in enumerate(order.split(self.settings.batch_size)):
@@ -227,7 +228,7 @@ class Run:
             self.optimizer.step()
             rate = self.schedule.get_last_lr()[0]
             self.schedule.step()
-            update()
+            bar.update()
             if checkpoint:
                 checkpoint.renew()
         return total / len(split), rate
@@ -244,7 +245,7 @@ class Run:
 
     def check(self, value, where):
         """The loss as a float, if it is one finite number."""
-        check_loss(value)
+        guards.loss(value)
         number = value.item()
         if not math.isfinite(number):
             raise FloatingPointError(
@@ -278,12 +279,8 @@ class Run:
             raise
 
     def _load(self, state):
-        if not isinstance(state, dict):
-            raise TypeError(f"Expected a dict, got {type(state).__name__}.")
-        history = History(**state["history"])
-        check_history(history, self.settings.epochs)
-        check_weights(state["best"], self.model)
-        self.history, self.best = history, state["best"]
+        self.history = kept_history(state, self.model, self.settings.epochs)
+        self.best = state["best"]
         if not self.finished:
             state = state["unfinished"]
             check_weights(state["model"], self.model)
@@ -294,6 +291,16 @@ class Run:
                     raise ValueError("The moments of Adam have another shape than the weights.")
             self.schedule.load_state_dict(state["schedule"])
             set_random_state(state["random"], self.device)
+
+
+def kept_history(state: dict, model: nn.Module, epochs: int) -> History:
+    """The history in a state_dict() of a Run. Raises where that is not one of this model."""
+    if not isinstance(state, dict):
+        raise TypeError(f"Expected a dict, got {type(state).__name__}.")
+    history = History(**state["history"])
+    check_history(history, epochs)
+    check_weights(state["best"], model)
+    return history
 
 
 def _call(loss, model, images, labels, progress):
@@ -330,18 +337,3 @@ def check_model(model: nn.Module) -> torch.device:
             f"torch.set_default_dtype(torch.float32) and make the model anew, or use model.float()."
         )
     return weights.device
-
-
-def check_loss(value: object) -> None:
-    """Raise ValueError unless value is one number that depends on the weights."""
-    if not isinstance(value, torch.Tensor) or value.ndim:
-        got = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
-        raise ValueError(
-            f"The loss must be one number, the mean over a batch, as a tensor, got {got}. "
-            f"Return it, and end it in .mean()."
-        )
-    if torch.is_grad_enabled() and not value.requires_grad:
-        raise ValueError(
-            "The loss does not depend on the model's weights. Compute it from the model's output, "
-            "without .detach(), .item(), no_grad or numpy."
-        )

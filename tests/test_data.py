@@ -149,7 +149,7 @@ def test_a_whole_number_of_numpy_may_validate(mnist, tmp_path):
 def test_there_is_a_choice_for_each_source(digits):
     assert digits.pick(mnist=1, bundled=2) == 2
     assert replace(digits, source="mnist").pick(mnist=1, bundled=2) == 1
-    with pytest.raises(ValueError, match='"mnist" and "bundled" only, got digits from .fashion'):
+    with pytest.raises(ValueError, match='"mnist" and "bundled", got .fashion'):
         replace(digits, source="fashion").pick(mnist=1, bundled=2)
 
 
@@ -254,7 +254,7 @@ def test_right_contents_are_right_in_any_form(form, mnist, tmp_path):
 def test_the_sums_of_the_unpacked_files_are_those_of_mnist():
     for name, expected in UNPACKED.items():
         unpacked = gzip.decompress(Path(MNIST, name).read_bytes())
-        assert hashlib.md5(unpacked).hexdigest() == expected
+        assert hashlib.md5(unpacked, usedforsecurity=False).hexdigest() == expected
 
 
 def test_quotes_and_blanks_around_the_variable_do_not_matter(mnist, tmp_path, monkeypatch):

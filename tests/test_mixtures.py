@@ -306,3 +306,10 @@ def test_an_expanded_mixture_is_the_same_density_several_times(kind):
     expanded = mixture.expand((5,))
     assert torch.allclose(expanded.log_prob(x[:5]), mixture.log_prob(x[:5]), atol=1e-5)
     assert expanded.sample((3,)).shape == (3, 5, x.shape[-1])
+
+
+def test_images_of_another_precision_are_scored_in_that_of_the_templates():
+    x = patterns()
+    mixture = BernoulliMixture.fit(x.clone().requires_grad_(), 2, seed=0)
+    assert not mixture.logits.requires_grad
+    assert torch.equal(mixture.log_prob(x.double()), mixture.log_prob(x))

@@ -136,6 +136,11 @@ def test_a_cache_folder_that_cannot_be_found_is_a_temporary_one(monkeypatch):
     assert find_cache_folder().is_relative_to(tempfile.gettempdir())
 
 
+def test_a_cache_folder_below_an_unknown_home_is_a_temporary_one(monkeypatch):
+    monkeypatch.setattr(runtime, "user_cache_path", lambda name: Path("~/.cache") / name)
+    assert find_cache_folder().is_relative_to(tempfile.gettempdir())
+
+
 def test_a_home_that_nobody_knows_is_named(homeless):
     with pytest.raises(ValueError, match="The home folder in '~/data' is unknown. Write out"):
         environment_folder("~/data")
@@ -361,14 +366,16 @@ def test_a_lock_that_is_free_soon_is_taken_without_a_word(wait):
 def test_after_five_seconds_one_line_says_what_is_waited_for(wait, tmp_path):
     free, _, said = wait(lambda now, path, holder: now < 50 or holder.release())
     assert free
-    assert said == [f"Waiting for another process, which holds {tmp_path / 'lock'}."]
+    assert said == [f"Waiting for another process, which holds the lock {tmp_path / 'lock'}."]
 
 
 def test_a_silent_holder_is_waited_for_for_a_minute(wait, tmp_path):
     free, seconds, said = wait(lambda now, path, holder: None)
     assert not free
     assert 60 <= seconds <= 63
-    assert said[1].startswith(f"Going on without {tmp_path / 'lock'}: another process holds it")
+    assert said[1].startswith(
+        f"Going on without the lock {tmp_path / 'lock'}: another process holds it"
+    )
     assert len(said) == 2
 
 
@@ -442,6 +449,6 @@ def test_a_stopped_process_is_named_and_then_passed_over(tmp_path, processes, mo
         process.join()
     waiting, going_on = (str(warning.message) for warning in caught)
     assert waiting.startswith(f"Waiting for process {process.pid} on ")
-    assert waiting.endswith(f", which holds {path}.")
-    assert going_on.startswith(f"Going on without {path}: process {process.pid} on ")
+    assert waiting.endswith(f", which holds the lock {path}.")
+    assert going_on.startswith(f"Going on without the lock {path}: process {process.pid} on ")
     assert {warning.filename for warning in caught} == {__file__}

@@ -24,4 +24,6 @@ def images(count=3):
 
 
 def log_joint(model, x, points=PLANE):
-    return model.likelihood(points[:, None]).log_prob(x) + model.prior.log_prob(points)[:, None]
+    """log p(x, z) for each point and image, (points, images): in parts, or it takes 1 GiB."""
+    log_likelihood = [model.likelihood(z[:, None]).log_prob(x) for z in points.split(500)]
+    return torch.cat(log_likelihood) + model.prior.log_prob(points)[:, None]

@@ -1,6 +1,7 @@
 """Notebook 05: mixtures of codes, the aggregate posterior, measures of samples."""
 
 import labutils as lab
+from labutils import quality
 from labutils.exercises import EXERCISES
 
 import math
@@ -146,7 +147,7 @@ def test_the_frechet_distance_is_the_cost_of_moving_one_gaussian_onto_the_other(
     moved = (a - b).square().mean().item()
     with lab.seeded(0):
         order = torch.randperm(len(b))
-    ours = lab.frechet_distance(a[:, None], b[order, None])
+    ours = quality.frechet_distance(a[:, None], b[order, None])
     assert abs(ours - moved) < 1e-3
     zero = torch.zeros(1)
     diagonal = EXERCISES["frechet_diagonal"].reference(
@@ -165,7 +166,7 @@ def test_precision_counts_the_samples_in_a_ball_one_by_one():
     ]
     by_hand = sum(inside) / len(samples)
     assert 0.2 < by_hand < 0.95
-    assert abs(lab.precision_recall(samples, reference)[0] - by_hand) < 1e-6
+    assert abs(quality.precision_recall(samples, reference)[0] - by_hand) < 1e-6
     ours = EXERCISES["precision"].reference(torch.cdist(samples, reference), torch.stack(radii))
     assert abs(ours - by_hand) < 1e-6
 
@@ -176,9 +177,10 @@ def test_the_jackknife_error_is_the_spread_over_new_data():
         return torch.randn(200, 3), 1.3 * torch.randn(200, 3) + 0.5
 
     with lab.seeded(0):
-        spread = torch.tensor([lab.frechet_distance(*fresh()) for _ in range(400)]).std()
+        spread = torch.tensor([quality.frechet_distance(*fresh()) for _ in range(400)]).std()
         errors = [
-            lab.standard_error(lab.frechet_distance, *fresh(), rounds=20, seed=k) for k in range(30)
+            quality.standard_error(quality.frechet_distance, *fresh(), rounds=20, seed=k)
+            for k in range(30)
         ]
     assert abs(sum(errors) / len(errors) / spread - 1) < 0.15
 
