@@ -171,8 +171,8 @@ kl_gaussian = lab.check("kl_gaussian", kl_gaussian)
 
 # %% [markdown]
 # Three routes to the same number: the closed form, `torch.distributions`, and the definition
-# $\mathbb{E}_q[\log q - \log p]$ by Monte Carlo. What stands after ± is half of a 95 % interval, here and everywhere:
-# 1.96 standard errors.
+# $\mathbb{E}_q[\log q - \log p]$ by Monte Carlo. ± is half of a 95 % interval everywhere: 1.96
+# standard errors.
 
 # %%
 with torch.no_grad(), lab.seeded(seed):
@@ -259,8 +259,7 @@ assert torch.isclose(mine, by_labutils), "the same ELBO by hand and by labutils"
 #
 # With two dimensions everything can be drawn and the integral 3.1 can be computed. The text maximises the ELBO, the
 # code minimises a loss, `-lab.elbo(model, lab.binarize(images)).mean()`: the sign changes there and nowhere else.
-# `lab.trained` follows the recipe in `labutils/recipes.py`, whose settings the next cell prints, and keeps the
-# trained model for later.
+# `lab.trained` follows the recipe in `labutils/recipes.py`; the next cell prints its settings.
 
 # %%
 recipe = lab.recipes.RECIPES["gaussian_vae_2d"]()
