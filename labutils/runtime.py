@@ -72,7 +72,7 @@ def cache_folder() -> Path:
 
     In a container there may be no home folder: neither HOME nor an entry for the user.
     """
-    with suppress(RuntimeError, KeyError):
+    with suppress(RuntimeError):
         folder = user_cache_path("labutils")
         if folder.is_absolute():  # else it begins with a "~" that nobody could expand
             return folder

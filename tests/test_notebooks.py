@@ -4,6 +4,7 @@ from labutils.exercises import EXERCISES
 
 import ast
 import re
+import symtable
 from pathlib import Path
 
 import jupytext
@@ -12,7 +13,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def cells(path, kind="code"):
@@ -23,6 +24,7 @@ def outputs(path):
     return [(cell, output) for cell in cells(path) for output in cell.outputs]
 
 
+@each
 def test_py_and_ipynb_hold_the_same_cells(path):
     text = jupytext.read(path.with_suffix(".py"))
     stored = nbformat.read(path, as_version=4)
@@ -30,10 +32,12 @@ def test_py_and_ipynb_hold_the_same_cells(path):
     assert both[0] == both[1], "run `make sync`"
 
 
+@each
 def test_every_cell_was_executed_in_order(path):
     assert [c.execution_count for c in cells(path)] == list(range(1, len(cells(path)) + 1))
 
 
+@each
 def test_no_error_warning_or_progress_bar_is_stored(path):
     for cell, output in outputs(path):
         assert output.output_type != "error", cell.source
@@ -41,11 +45,13 @@ def test_no_error_warning_or_progress_bar_is_stored(path):
         assert "%|" not in str(output.get("data", {}).get("text/plain", "")), cell.source
 
 
+@each
 def test_the_stored_outputs_are_those_of_mnist(path):
     text = "".join(o.get("text", "") for c in cells(path)[:1] for o in c.outputs)
     assert "MNIST: 50,000 to train, 10,000 to validate, 10,000 to test" in text
 
 
+@each
 def test_every_picture_has_alt_text(path):
     pictures = [output for _, output in outputs(path) if "image/png" in output.get("data", {})]
     assert pictures
@@ -53,12 +59,14 @@ def test_every_picture_has_alt_text(path):
         assert output.metadata["image/png"]["alt"]
 
 
+@each
 def test_cells_that_are_compared_have_an_output_to_compare_with(path):
     compared = [c for c in cells(path) if c.source.startswith("# NBVAL_CHECK_OUTPUT")]
     assert compared
     assert all(c.outputs for c in compared)
 
 
+@each
 def test_cells_are_short(path):
     for cell in cells(path):
         lines = [line for line in cell.source.splitlines() if line.strip()]
@@ -67,6 +75,7 @@ def test_cells_are_short(path):
         assert len(cell.source.splitlines()) <= 40, cell.source
 
 
+@each
 def test_every_exercise_says_how_hard_and_how_long_and_has_two_hints(path):
     for cell in cells(path, "markdown"):
         for exercise in re.split(r"(?=\*\*Exercise)", cell.source)[1:]:
@@ -76,6 +85,7 @@ def test_every_exercise_says_how_hard_and_how_long_and_has_two_hints(path):
             assert exercise.count("<summary>Hint") == 2
 
 
+@each
 def test_an_exercise_without_its_solution_is_still_python_and_is_checked(path):
     solved = [c.source for c in cells(path) if "BEGIN SOLUTION" in c.source]
     asked = sum(c.source.count("**Exercise") for c in cells(path, "markdown"))
@@ -88,6 +98,7 @@ def test_an_exercise_without_its_solution_is_still_python_and_is_checked(path):
         ast.parse(stub)
 
 
+@each
 def test_it_has_the_parts_that_every_notebook_has(path):
     text = "\n".join(c.source for c in cells(path, "markdown"))
     for part in (
@@ -97,6 +108,7 @@ def test_it_has_the_parts_that_every_notebook_has(path):
         assert part in text, part
 
 
+@each
 def test_no_picture_goes_without_a_word_in_the_text(path):
     """A cell that shows a picture has prose before it, or comes right after one that has."""
     notebook = nbformat.read(path, as_version=4).cells
@@ -107,22 +119,24 @@ def test_no_picture_goes_without_a_word_in_the_text(path):
 
 
 def bound_names(source):
-    """The names that a cell binds, those of comprehensions aside."""
-    tree = ast.parse(source)
-    inner = [
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.comprehension)
-        for name in ast.walk(node.target)
-    ]
-    binds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.NamedExpr)
-    stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-    return [n for n in stored if n not in inner] + [
-        n for n in ast.walk(tree) if isinstance(n, binds)
-    ]
+    """The names that a cell binds: assigned, imported, defined or looped over."""
+    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
+    nodes = ast.walk(ast.parse(source))
+    inside = [node.target.id for node in nodes if isinstance(node, ast.NamedExpr)]  # := anywhere
+    return inside + [s.get_name() for s in symbols if s.is_assigned() or s.is_imported()]
 
 
-def test_what_only_ci_needs_stands_in_claim_cells_that_assign_nothing(path):
+def test_bound_names_are_found_wherever_they_hide():
+    assert not bound_names("assert all(x > 0 for x in values), f'{values}'")
+    for source in (
+        "x = 1", "x += 1", "assert (x := 1)", "for x in y: pass", "import x", "def x(): pass",
+        "with y as x: pass", "assert any((x := z) for z in y)", "x, *_ = y", "del y, x",
+    ):  # fmt: skip
+        assert "x" in bound_names(source), source
+
+
+@each
+def test_what_only_ci_needs_stands_in_claim_cells_that_bind_nothing(path):
     claims = [c for c in cells(path) if "claim" in c.metadata.get("tags", [])]
     assert claims
     for cell in cells(path):
@@ -133,6 +147,7 @@ def test_what_only_ci_needs_stands_in_claim_cells_that_assign_nothing(path):
         assert not cell.outputs, cell.source
 
 
+@each
 def test_the_settings_of_a_recipe_stand_in_recipes_alone(path):
     stated = re.compile(r"\b(epochs|batch_size|learning_rate|rate)\s*=")
     for cell in cells(path):
@@ -140,7 +155,15 @@ def test_the_settings_of_a_recipe_stand_in_recipes_alone(path):
             assert not stated.search(cell.source), cell.source
 
 
+@each
 def test_nothing_is_asserted_of_seconds(path):
     for cell in cells(path):
         for line in cell.source.splitlines():
             assert not re.match(r"\s*assert\b.*(second|perf_counter|elapsed)", line), line
+
+
+@each
+def test_it_becomes_a_script_of_python(path):
+    language = nbformat.read(path, as_version=4).metadata.get("language_info", {})
+    assert language.get("file_extension") == ".py", "store it with tools/run.py --save"
+    assert "version" not in language

@@ -136,6 +136,11 @@ def test_a_cache_folder_that_cannot_be_found_is_a_temporary_one(monkeypatch):
     assert find_cache_folder().is_relative_to(tempfile.gettempdir())
 
 
+def test_a_cache_folder_below_an_unknown_home_is_a_temporary_one(monkeypatch):
+    monkeypatch.setattr(runtime, "user_cache_path", lambda name: Path("~/.cache") / name)
+    assert find_cache_folder().is_relative_to(tempfile.gettempdir())
+
+
 def test_a_home_that_nobody_knows_is_named(homeless):
     with pytest.raises(ValueError, match="The home folder in '~/data' is unknown. Write out"):
         environment_folder("~/data")
