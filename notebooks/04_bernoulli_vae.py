@@ -154,10 +154,10 @@ lab.figures.show(lab.diagrams.bits())
 # $$\log p_\theta(x) = \log \sum_{z \in \{0, 1\}^m} \exp\big(\log p_\theta(x \mid z) - m \log 2\big) \tag{4.6}$$
 #
 # Both are differentiable as they stand: 4.5 gives the **exact gradient** of the ELBO, the yardstick of this notebook.
-# Here is the first model, trained with it. `lab.trained` follows a recipe in `labutils/recipes.py` and keeps the model;
-# the two functions above it train the models that only this notebook needs. All are validated with hard bits, drawn from
-# $q$, whatever they are trained on. The decoder starts at the mean training image; section 9 shows what happens if it
-# does not.
+# The first model is trained with it. `lab.trained` follows a recipe in `labutils/recipes.py` and keeps the model; the two
+# functions here do the same for models that only this notebook needs, and keep nothing. All are validated with hard bits,
+# drawn from $q$, whatever they are trained on. The decoder starts at the mean training image; section 9 shows what
+# happens if it does not.
 
 
 # %%
@@ -543,13 +543,8 @@ assert all(spreads["DisARM", "late"] < 1.5 * spreads[name, "late"] for name in b
 # in fewer than one run in ten thousand. The biased ones fail that test: with enough draws their bias shows.
 
 # %%
-colours = dict(
-    zip(
-        estimators,
-        ("black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN),
-        strict=True,
-    )
-)
+palette = "black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN
+colours = dict(zip(estimators, palette, strict=True))
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
 for axis, stage in zip(axes, stages, strict=True):
     for height, name in enumerate(estimators):
