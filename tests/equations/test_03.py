@@ -18,10 +18,10 @@ from .reading import from_notebook
 @pytest.mark.equation("3.1")
 def test_the_evidence_is_the_mean_of_the_likelihood_over_the_prior():
     model, x = tiny_vae(), images()
-    (log_evidence,) = from_notebook("03", "log_evidence", step=STEP)
+    (log_evidence,) = from_notebook("03", "log_evidence")
     with torch.no_grad(), lab.seeded(0):
         likelihood = model.likelihood(model.prior.sample((10_000, 1))).log_prob(x)
-        exact = log_evidence(log_joint(model, x))
+        exact = log_evidence(log_joint(model, x), STEP)
     estimate = likelihood.logsumexp(0) - math.log(len(likelihood))
     weights = likelihood.softmax(0)
     error = (weights - 1 / len(weights)).square().sum(0).sqrt()  # relative, of the mean
@@ -81,14 +81,12 @@ def test_the_elbo_is_the_integral_by_quadrature():
 @pytest.mark.equation("3.6")
 def test_log_p_is_the_elbo_plus_the_kl_to_the_true_posterior():
     model, x = tiny_vae(), images()
-    gap_to_posterior, log_evidence = from_notebook(
-        "03", "gap_to_posterior", "log_evidence", step=STEP
-    )
+    gap_to_posterior, log_evidence = from_notebook("03", "gap_to_posterior", "log_evidence")
     with torch.no_grad(), lab.seeded(0):
         joint = log_joint(model, x)
-        log_p = log_evidence(joint)
+        log_p = log_evidence(joint, STEP)
         log_q = model.posterior(x).log_prob(PLANE[:, None])
-        gap = gap_to_posterior(log_q, joint)
+        gap = gap_to_posterior(log_q, joint, STEP)
         draws = torch.stack([lab.elbo(model, x, 100) for _ in range(50)])
     error = draws.std(0) / math.sqrt(50)
     assert (gap > 0).all()
@@ -170,13 +168,7 @@ def test_the_gaussian_likelihood_is_a_density_in_every_pixel():
 @pytest.mark.parametrize("beta", [0.1, 1, 30])
 def test_beta_weighs_the_kl(beta):
     """The loss that notebook 03 hands to fit(), against the two terms by quadrature."""
-    losses = []
-    (beta_model,) = from_notebook(
-        "03", "beta_model", seed=0, latent_dim=2, small=None,
-        digits=type("Digits", (), {"source": "bundled"}),
-        train=lambda name, model, *, data, loss, epochs: losses.append(loss),
-    )  # fmt: skip
-    beta_model(beta)
+    (beta_loss,) = from_notebook("03", "beta_loss")
     model, x = tiny_vae(), images()
     with torch.no_grad(), lab.seeded(0):
         log_q = model.posterior(x).log_prob(PLANE[:, None])
@@ -184,6 +176,6 @@ def test_beta_weighs_the_kl(beta):
         log_prior = model.prior.log_prob(PLANE)[:, None]
         expected = (weight * (log_joint(model, x) - log_prior)).sum(0)
         kl = (weight * (log_q - log_prior)).sum(0)
-        draws = torch.stack([losses[0](model, x, None) for _ in range(500)])
+        draws = torch.stack([beta_loss(model, x, None, beta) for _ in range(500)])
     error = draws.std() / math.sqrt(500)
     assert abs(draws.mean() + (expected - beta * kl).mean()) < 5 * error
