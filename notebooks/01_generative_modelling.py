@@ -47,7 +47,7 @@ print("seed  ", seed)
 
 # %% [markdown]
 # The data are in three splits, `train`, `validation` and `test`: `images` are grey values from 0 (white) to 1 (black), of
-# shape `(N, 784)`; `labels` have shape `(N,)`. Inside `with seeded(seed):` the random numbers are the same each time.
+# shape `(N, 784)`; `labels` have shape `(N,)`. Inside `with lab.seeded(seed):` the random numbers are the same each time.
 
 # %% [markdown]
 # ## 1 A map of the models
@@ -721,11 +721,6 @@ for m in dimensions:
         f"noise {widest:.2f}: {gap:6.1f} nats short, {count:6.1f} samples count"
     )
 
-# %% tags=["claim"]
-assert all(abs(short[0]) < 0.1 and short[-1] > 50 for short in (fitted, wide)), (
-    "good in one dimension, useless in fifty"
-)
-
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.6))
 axes.plot(dimensions, fitted, "o-", label="noise as fitted")
@@ -735,6 +730,11 @@ axes.set(title="Naive Monte Carlo dies with the dimension", ylim=(0, 1.1 * fitte
 axes.legend()
 lab.figures.show(
     figure, alt="The error of the naive estimate grows with the number of latent dimensions."
+)
+
+# %% tags=["claim"]
+assert all(abs(short[0]) < 0.1 and short[-1] > 50 for short in (fitted, wide)), (
+    "good in one dimension, useless in fifty"
 )
 
 # %% [markdown]
