@@ -850,10 +850,6 @@ for steps, x in ends.items():
 print(f"exact samples (floor)     : {floor:.3f}")
 print(f"without the noise         : {total_variation(silent):.3f}")
 
-# %% tags=["claim"]
-assert total_variation(ends[1_000]) < 1.3 * floor, "Langevin samples are nearly exact ones"
-assert total_variation(silent) > 3 * floor, "without noise, the chains only climb"
-
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(13, 4.3), sharey=True)
 grid = probability.view(40, 40).T
@@ -872,6 +868,10 @@ lab.figures.show(
     alt="A ring, darker on the right. Langevin samples fill it the same way; without "
     "noise the points gather on a thin line.",
 )
+
+# %% tags=["claim"]
+assert total_variation(ends[1_000]) < 1.3 * floor, "Langevin samples are nearly exact ones"
+assert total_variation(silent) > 3 * floor, "without noise, the chains only climb"
 
 # %% [markdown]
 # **The catch.** Samples do not need $Z$, but a likelihood does, and so does its gradient in $\theta$. For images, a
