@@ -79,12 +79,16 @@ print(ae_history.table() if len(ae_history) < 20 else ae_history)
 # Two autoencoders: a small one with two numbers in its code, to look at, and one with sixteen, for the numbers of this
 # notebook. **Predict, then run.** How good are the reconstructions of each?
 
+
 # %%
+def root_mean_square_error(model, images):
+    squares = [(model(some) - some).square().mean(-1) for some in images.split(1_000)]
+    return torch.cat(squares).mean().sqrt().item()
+
+
 with torch.no_grad():
     rows = torch.cat([test.images[:10], plane(test.images[:10]), ae(test.images[:10])])
-    rms = [
-        (model(test.images) - test.images).square().mean().sqrt().item() for model in (plane, ae)
-    ]
+    rms = [root_mean_square_error(model, test.images) for model in (plane, ae)]
 lab.figures.show(
     lab.figures.digit_grid(
         rows, row_labels=("digit", "2 numbers", "16 numbers"), title="Reconstructions"
@@ -736,21 +740,25 @@ samplers = {
     "AE + mixture": partial(decoded, ae, mixtures[best]),
 }
 
+
 # %%
+def in_parts(draw, count):
+    """Mean images, 1,000 at a time: what the classifier sees of them is kept, they are not."""
+    return (draw(min(1_000, count - first)) for first in range(0, count, 1_000))
+
+
 n = len(test)
-features, of_draws, classes = {}, {}, {}
+features, classes, of_draws = {}, {}, {}  # of_draws: features of binary draws
 coins = torch.Generator().manual_seed(seed)
 with torch.no_grad(), lab.seeded(seed):
     shuffled = torch.randperm(len(train_images))
-    sources = {
-        "training digits": lambda count: train_images[shuffled[:count]],
-        "AE reconstructions": lambda count: ae(test.images[:count]),
-        **samplers,
-    }
-    for name, draw in sources.items():
-        images = draw(n)  # of one model at a time: what stays is what the classifier sees
-        features[name], classes[name] = space(images), space.classes(images)
-        of_draws[name] = space(lab.binarize(images, coins))
+    pictures = {
+        "training digits": train_images[shuffled[:n]].split(1_000),
+        "AE reconstructions": map(ae, test.images.split(1_000)),
+    } | {name: in_parts(draw, n) for name, draw in samplers.items()}
+    for name, parts in pictures.items():
+        seen = [(space(x), space.classes(x), space(lab.binarize(x, coins))) for x in parts]
+        features[name], classes[name], of_draws[name] = map(torch.cat, zip(*seen, strict=True))
 real = space(test.images)
 spaced = slice(None, None, max(1, n // 2_000))  # of all parts of the test set
 
@@ -1006,9 +1014,8 @@ board.enter("independent pixels", exact=templates[1].log_prob(x_test))
 board.enter(of_templates, exact=templates[chosen].log_prob(x_test))
 with torch.no_grad():
     exact = lab.objectives.exact_log_likelihood(bits[8], x_test)
-    board.enter(
-        "Bernoulli VAE, 8 bits", exact=exact, elbo=lab.objectives.exact_elbo(bits[8], x_test)
-    )
+    elbo = torch.cat([lab.objectives.exact_elbo(bits[8], some) for some in x_test.split(1_000)])
+board.enter("Bernoulli VAE, 8 bits", exact=exact, elbo=elbo)
 bounds["Bernoulli VAE, 200 bits"] = lab.elbo_and_gain(bits[200], x_test)
 for name, (values, extra) in bounds.items():
     board.enter(name, elbo=values, gain=extra, num_samples=1000)
@@ -1198,18 +1205,19 @@ if digits.source == "mnist":
 
 
 # %%
-def undecided(p):
-    return (p * (1 - p)).mean().item()
+def undecided(parts):
+    """The mean of p (1 - p) over images that come in parts."""
+    return torch.cat([(p * (1 - p)).mean(-1) for p in parts]).mean().item()
 
 
 with torch.no_grad(), lab.seeded(seed):
     blur = {
-        "test digits": undecided(test.images),
-        "AE, 16 numbers": undecided(ae(test.images)),
-        "AE, 2 numbers": undecided(plane(test.images)),
+        "test digits": undecided(test.images.split(1_000)),
+        "AE, 16 numbers": undecided(map(ae, test.images.split(1_000))),
+        "AE, 2 numbers": undecided(map(plane, test.images.split(1_000))),
     }
     for name in ("Gaussian VAE", "Gaussian VAE + mixture", "AE + mixture"):
-        blur[f"{name}, samples"] = undecided(samplers[name](n))
+        blur[f"{name}, samples"] = undecided(in_parts(samplers[name], n))
 for name, value in blur.items():
     print(f"{name:31} {value:.4f}")
 
