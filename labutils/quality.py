@@ -50,12 +50,14 @@ class DigitFeatures:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """images: (N, 784). Returns their features (N, dimensions), without a gradient."""
         with evaluating(self.classifier):
-            return (self.classifier.features(images) - self.mean) @ self.directions
+            hidden = map(self.classifier.features, images.split(AT_ONCE))
+            return torch.cat([(part - self.mean) @ self.directions for part in hidden])
 
     def classes(self, images: torch.Tensor) -> torch.Tensor:
         """The class that the classifier gives to each image (N, 784), int64 (N,)."""
         with evaluating(self.classifier):
-            return self.classifier(images).argmax(-1)
+            logits = map(self.classifier, images.split(AT_ONCE))
+            return torch.cat([part.argmax(-1) for part in logits])
 
 
 def frechet_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:

@@ -144,7 +144,7 @@ lab.figures.show(
 # %%
 def distance_to_codes(points, codes):
     """From each point (N, 2) to the nearest code; in parts, whose tables are small."""
-    return torch.cat([torch.cdist(some, codes).amin(1) for some in points.split(1_000)])
+    return torch.cat([torch.cdist(some, codes).amin(1) for some in points.split(200)])
 
 
 with lab.seeded(seed):
@@ -365,7 +365,7 @@ bic = lab.check("bic", bic)
 # %%
 def mean_log_density(density, codes):
     """In nats per code (N, d); in parts, whose differences to all means are small tables."""
-    return torch.cat([density.log_prob(some) for some in codes.split(1_000)]).mean().item()
+    return torch.cat([density.log_prob(some) for some in codes.split(500)]).mean().item()
 
 
 codes16 = codes_of(ae)
@@ -453,7 +453,7 @@ assert norms[0] > 1.5 * norms[1], "the codes of digits lie farther out"
 @torch.no_grad()
 def nearest(images, others):
     """Distance to the nearest of the other images, and which one that is."""
-    distances = [torch.cdist(images, part) for part in others.split(5_000)]  # cdist copies both
+    distances = [torch.cdist(images, part) for part in others.split(1_000)]  # cdist copies both
     return torch.cat(distances, 1).min(1)
 
 
@@ -1162,7 +1162,8 @@ by_codes = {}
 with torch.no_grad(), lab.seeded(seed):
     for size, model in bits.items():
         z = aggregate_codes(model, lab.binarize(train_images[shuffled[:n]]))
-        by_codes[size] = lab.frechet_distance(space(model.likelihood(z).mean), real)
+        parts = [space(model.likelihood(some).mean) for some in z.split(1_000)]
+        by_codes[size] = lab.frechet_distance(torch.cat(parts), real)
         from_coins = distance[f"Bernoulli VAE, {size} bits"]
         print(
             f"{size:3} bits: {from_coins:5.1f} from fair coins, "
