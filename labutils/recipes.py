@@ -139,15 +139,13 @@ def trained(name: str, digits: Digits, *, seed: int = 0, **choices) -> tuple[nn.
     with plain_torch(), seeded(seed):
         model = recipe.build(digits)
     file = f"{name}-{_key(name, choices, settings, digits, model)}.pt"
-    finished = _finished(file, model, settings)
-    if finished is None:
-        return model, _train(recipe, model, digits, settings, runs_folders()[0] / file)
-    print(f"{name}: a kept run of {len(finished)} epochs is used.")
-    return model.eval(), finished
+    history = _finished(name, file, model, settings)
+    return model, history or _train(name, file, model, settings, recipe, digits)
 
 
-def _train(recipe, model, digits, settings, file):
+def _train(name, file, model, settings, recipe, digits):
     """Train while nobody else trains the same; what somebody else has finished is loaded."""
+    file = runs_folders()[0] / file
     with ExitStack() as stack:
         lock = file.parent / "locks" / f"{file.stem}.lock"
         try:
@@ -155,7 +153,10 @@ def _train(recipe, model, digits, settings, file):
             checkpoint = Checkpoint(file, stack.enter_context(locked(lock)))
         except OSError:
             checkpoint = Checkpoint(file)  # it will say that the run cannot be kept
-        return train(model, recipe.loss, digits, settings, recipe.validation_loss, checkpoint)
+        history = _finished(name, file.name, model, settings)  # while we waited for the lock
+        return history or train(
+            model, recipe.loss, digits, settings, recipe.validation_loss, checkpoint
+        )
 
 
 def _make_folder_of_locks(folder):
@@ -166,8 +167,11 @@ def _make_folder_of_locks(folder):
         shutil.copymode(folder.parent, folder)
 
 
-def _finished(file, model, settings):
-    """The history of a finished run, whose weights go into the model; None without one."""
+def _finished(name, file, model, settings):
+    """The history of a finished run, whose weights go into the model; None without one.
+
+    A line says that it is used.
+    """
     for folder in runs_folders():
         try:
             state = read(folder / file)
@@ -175,7 +179,8 @@ def _finished(file, model, settings):
         except Exception:  # what is damaged is named when training starts again
             continue
         if len(history) == settings.epochs:
-            model.load_state_dict(state["best"])
+            model.eval().load_state_dict(state["best"])
+            print(f"{name}: a kept run of {len(history)} epochs is used.")
             return history
     return None
 

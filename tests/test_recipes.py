@@ -610,6 +610,24 @@ def test_digits_of_ones_own_have_no_recipe():
             trained("dropout", other)
 
 
+def test_what_was_finished_while_we_waited_is_used_with_a_line(watch, capsys, monkeypatch):
+    digits = small_digits()
+    model, _ = trained("dropout", digits)
+    capsys.readouterr()
+    looked, finished = [], recipes._finished
+
+    def not_yet(*run):  # at the first look
+        looked.append(run)
+        return finished(*run) if len(looked) > 1 else None
+
+    monkeypatch.setattr(recipes, "_finished", not_yet)
+    steps = watch()
+    used, _ = trained("dropout", digits)
+    assert not steps
+    assert identical(used, model)
+    assert capsys.readouterr().out == "dropout: a kept run of 4 epochs is used.\n"
+
+
 def test_an_unknown_recipe_or_choice_is_refused():
     with pytest.raises(ValueError, match="There is no recipe"):
         trained(["dropout"], small_digits())
