@@ -285,6 +285,6 @@ def _number(entry):
     if entry is None:
         return None
     nats, half_width = (float(entry[key]) for key in ("nats", "half_width"))
-    if not math.isfinite(nats) or not math.isfinite(half_width):
+    if not -math.inf < nats <= 0 or not 0 <= half_width < math.inf:
         raise ValueError
     return Nats(nats, half_width)
