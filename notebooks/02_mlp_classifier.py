@@ -487,7 +487,8 @@ print("             training   validation (nats)")
 fitted = []
 for name, m, h in (("dropout 0.5", model, history), ("no dropout", plain, plain_history)):
     with torch.no_grad():
-        fitted.append(cross_entropy(m(digits.train.images), digits.train.labels).item())
+        logits = torch.cat([m(some) for some in digits.train.images.split(5_000)])
+    fitted.append(cross_entropy(logits, digits.train.labels).item())
     print(f"{name:12} {fitted[-1]:8.4f} {min(h.validation):12.4f}")
 
 # %% tags=["claim"]
@@ -503,8 +504,7 @@ if digits.source == "mnist":
 
 # %%
 with lab.seeded(seed):
-    order = torch.rand(images.shape).argsort(-1)
-shuffled = images.gather(1, order)
+    shuffled = images.gather(1, torch.rand(images.shape).argsort(-1))
 with torch.no_grad():
     sure = Categorical(logits=model(shuffled)).probs.max(-1).values
 print(f"mean confidence: {confidence.mean():.2f} on digits, {sure.mean():.2f} on shuffled ones")
@@ -540,7 +540,8 @@ def nearest_mean_accuracy(train, test):
 
 
 with torch.no_grad():
-    train_features, features = model.features(digits.train.images), model.features(images)
+    train_features = torch.cat([model.features(x) for x in digits.train.images.split(5_000)])
+    features = model.features(images)
 by_pixels = nearest_mean_accuracy(digits.train.images, images)
 by_features = nearest_mean_accuracy(train_features, features)
 print(f"nearest class mean: right for {by_pixels:.1%} in pixels, {by_features:.1%} in features")
