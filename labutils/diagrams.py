@@ -73,6 +73,7 @@ def draw(
                 start, end, patchA=leaves, patchB=enters, shrinkA=0, shrinkB=0,
                 arrowstyle="-|>" if line.arrow else "-", mutation_scale=13, color=line.colour,
                 linewidth=line.width, linestyle=line.style,
+                capstyle="butt",  # round ends would fill the gaps of a dotted line
             )
         )  # fmt: skip
     texts = [Label(box.x, box.y, box.text) for box in boxes.values()]
