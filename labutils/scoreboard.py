@@ -8,7 +8,8 @@ from labutils.runtime import atomic_write, locked, runs_folders, warn
 import html
 import json
 import math
-from dataclasses import asdict, dataclass
+import operator
+from dataclasses import asdict, dataclass, fields
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 
 FILE = "board.json"
 SEED = 0
+MEANS = ("exact", "elbo", "bound")  # the fields of a Row that are Nats
 HEAD = ("model", "exact", "ELBO", "bound (K)", "bits/dim", "images")
 
 
@@ -36,6 +38,7 @@ class Row:
 
     bound is the importance-weighted one with num_samples samples, whose gain over the ELBO was
     measured on gain_images of the images. source and data say which digits, how binarised.
+    Raises ValueError where one of these is missing.
     """
 
     model: str
@@ -47,6 +50,18 @@ class Row:
     bound: Nats | None = None
     num_samples: int | None = None
     gain_images: int | None = None
+
+    def __post_init__(self):
+        texts = (("the model's name", self.model), ("source", self.source), ("data", self.data))
+        for name, text in texts:
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"A row needs {name}, got {text!r}.")
+        guards.whole_number(self.images, "images")
+        if self.tightest is None:
+            raise ValueError(f"{self.model} needs exact log-likelihoods or an ELBO, got neither.")
+        if self.bound:
+            guards.whole_number(self.num_samples, "num_samples")
+            guards.whole_number(self.gain_images, "gain_images")
 
     @property
     def tightest(self) -> Nats:
@@ -154,10 +169,6 @@ class Scoreboard:
         )
 
     def _row(self, name, exact, elbo, gain, num_samples):
-        if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"A row needs the model's name, got {name!r}.")
-        if exact is None and elbo is None:
-            raise ValueError(f"{name} needs exact log-likelihoods or an ELBO, got neither.")
         if (gain is None) != (num_samples is None) or (gain is not None and elbo is None):
             raise ValueError(f"{name}: a bound needs the ELBO, its gain over it, and num_samples.")
         for values, of in ((exact, "exact"), (elbo, "elbo")):
@@ -165,15 +176,14 @@ class Scoreboard:
                 guards.nats_per_image(values, of, count=len(self.images))
         if gain is not None:
             guards.nats_per_image(gain, "gain")
-            num_samples = guards.whole_number(num_samples, "num_samples")
         return Row(
             model=name,
             source=self.source,
             data=self.data,
             images=len(self.images),
-            exact=None if exact is None else _mean(exact),
-            elbo=None if elbo is None else _mean(elbo),
-            bound=None if gain is None else _mean(elbo, gain),
+            exact=_mean(exact),
+            elbo=_mean(elbo),
+            bound=_mean(elbo, gain),
             num_samples=num_samples,
             gain_images=None if gain is None else len(gain),
         )
@@ -229,7 +239,9 @@ class Scoreboard:
 
 
 def _mean(*terms):
-    """The sum of the terms' means, (N,) each and independent, with half of its 95 % interval."""
+    """The sum of the means of independent terms, (N,) each. None where a term is."""
+    if any(term is None for term in terms):
+        return None
     terms = [term.detach().double() for term in terms]
     nats = sum(term.mean().item() for term in terms)
     if nats > 0:
@@ -243,7 +255,8 @@ def _mean(*terms):
 
 def _lines(entries):
     """JSON with an entry in each line."""
-    return ("[\n" + ",\n".join(map(json.dumps, entries)) + "\n]\n").encode()
+    lines = (json.dumps(entry, default=operator.index) for entry in entries)  # numpy's integers
+    return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
 
 
 def _read(file: Path) -> list:
@@ -260,31 +273,15 @@ def _read(file: Path) -> list:
 def _parsed(entry):
     """A Row of what a file holds, or None where something that a row needs is missing."""
     try:
-        row = Row(
-            **{key: _text(entry[key]) for key in ("model", "source", "data")},
-            images=guards.whole_number(entry["images"], "images"),
-            **{key: _number(entry.get(key)) for key in ("exact", "elbo", "bound")},
-            num_samples=entry.get("num_samples"),
-            gain_images=entry.get("gain_images"),
-        )
-        if row.bound:
-            guards.whole_number(row.num_samples, "num_samples")
-            guards.whole_number(row.gain_images, "gain_images")
-        return row if row.tightest else None
+        values = {field.name: entry.get(field.name) for field in fields(Row)}
+        means = {key: _nats(values[key]) for key in MEANS if values[key] is not None}
+        return Row(**values | means)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
 
 
-def _text(value):
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _number(entry):
-    if entry is None:
-        return None
+def _nats(entry):
     nats, half_width = (float(entry[key]) for key in ("nats", "half_width"))
-    if not math.isfinite(nats) or not math.isfinite(half_width):
+    if not (math.isfinite(nats) and math.isfinite(half_width)):
         raise ValueError
     return Nats(nats, half_width)
