@@ -91,21 +91,16 @@ def digit_grid(
 
 
 def tiles(
-    images: torch.Tensor,
-    columns: int,
-    title: str | None = None,
-    extent: tuple[float, float, float, float] | None = None,
-    axes: Axes | None = None,
+    images: torch.Tensor, columns: int, title: str | None = None, axes: Axes | None = None
 ) -> Figure:
     """Digits side by side in one picture. images: (N, 784), N a multiple of columns."""
     axes = axes or plt.figure(figsize=(7, 7)).add_subplot()
     picture = (
         images.detach().cpu().view(-1, columns, 28, 28).transpose(1, 2).reshape(-1, columns * 28)
     )
-    axes.imshow(picture.numpy(), vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.imshow(picture.numpy(), vmin=0, vmax=1, interpolation="nearest")
     axes.set_title(title)
-    if extent is None:
-        axes.set_axis_off()
+    axes.set_axis_off()
     return axes.figure
 
 
@@ -144,12 +139,9 @@ def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:
 def activations() -> Figure:
     """ReLU, sigmoid and tanh with their slopes."""
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharex=True)
-    functions = (
-        ("relu(a) = max(0, a)", torch.relu),
-        ("sigmoid(a)", torch.sigmoid),
-        ("tanh(a)", torch.tanh),
-    )
-    for axis, (name, function) in zip(axes, functions, strict=True):
+    names = ("relu(a) = max(0, a)", "sigmoid(a)", "tanh(a)")
+    functions = (torch.relu, torch.sigmoid, torch.tanh)
+    for axis, name, function in zip(axes, names, functions, strict=True):
         a = torch.linspace(-4, 4, 401, requires_grad=True)
         value = function(a)
         (slope,) = torch.autograd.grad(value.sum(), a)
