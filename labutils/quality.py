@@ -172,6 +172,7 @@ def _covered(distances, radii):
 
 def _check_features(samples, reference):
     for name, features in (("samples", samples), ("reference", reference)):
+        guards.tensor(features, name)
         if features.ndim != 2 or len(features) == 0:
             raise ValueError(
                 f"Expected the features of {name} as (digits, dimensions), got a tensor of shape "

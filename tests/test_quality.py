@@ -179,6 +179,8 @@ def test_features_of_another_shape_are_refused(measure):
         measure(torch.randn(20), torch.randn(20, 4))
     with pytest.raises(ValueError, match=r"shape \(0, 4\)"):
         measure(torch.randn(0, 4), torch.randn(20, 4))
+    with pytest.raises(ValueError, match="reference must be a torch tensor, got numpy.ndarray"):
+        measure(torch.randn(20, 4), torch.randn(20, 4).numpy())
 
 
 # Precision and recall
