@@ -183,21 +183,10 @@ def _download(folder: Path) -> dict[str, Path]:
 
 def _fetch(name: str, renew: Callable[[], None]) -> bytes:
     """The bytes of one file, from the first mirror that sends it whole."""
-    from tqdm.auto import tqdm  # here, since it is slow to import
-
-    bar = partial(tqdm, desc=name, unit="B", unit_scale=True, leave=False)
     failures, advice = [], HOW_TO_GET_MNIST
     for mirror in MIRRORS:
         try:
-            renew()
-            with _ask(mirror + name) as response, bar(total=response.length) as shown:
-                packed, started = bytearray(), time.monotonic()
-                while chunk := response.read1(1 << 16):
-                    packed += chunk
-                    shown.update(len(chunk))
-                    renew()
-                    if len(packed) < SLOWEST * (time.monotonic() - started - TIMEOUT):
-                        raise TimeoutError("too slow")
+            packed = _receive(mirror + name, renew)
             if _checksum(packed) == CHECKSUMS[name]:
                 return packed
             failures.append(f"{mirror} sent a damaged or cut-off file")
@@ -207,6 +196,23 @@ def _fetch(name: str, renew: Callable[[], None]) -> bytes:
             if isinstance(reason, ssl.SSLCertVerificationError):
                 advice = HOW_TO_BE_TRUSTED
     raise DataError(f"{'; '.join(failures)}. {advice}")
+
+
+def _receive(url: str, renew: Callable[[], None]) -> bytes:
+    """What the server sends. Raises OSError where it fails, or is too slow."""
+    from tqdm.auto import tqdm  # here, since it is slow to import
+
+    renew()
+    packed, progress = bytearray(), partial(tqdm, unit="B", unit_scale=True, leave=False)
+    with _ask(url) as response, progress(desc=Path(url).name, total=response.length) as bar:
+        started = time.monotonic()
+        while chunk := response.read1(1 << 16):
+            packed += chunk
+            bar.update(len(chunk))
+            renew()
+            if len(packed) < SLOWEST * (time.monotonic() - started - TIMEOUT):
+                raise TimeoutError("too slow")
+    return packed
 
 
 def _ask(url: str) -> http.client.HTTPResponse:
