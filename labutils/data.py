@@ -125,7 +125,7 @@ def check_split(split: Split, where: str) -> None:
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ValueError(
             f"{where}.labels must be int64 of shape ({len(images)},), one label an image, got "
-            f"{labels.dtype} of shape {tuple(labels.shape)}."
+            f"{labels.dtype} of shape {tuple(labels.shape)}. Try labels.long().flatten()."
         )
     if len(images) == 0:
         raise ValueError(f"{where} is empty: expected at least one image.")

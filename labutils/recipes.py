@@ -14,6 +14,7 @@ from labutils.training import History, Loss, Settings, kept_history, train
 
 import hashlib
 import inspect
+import shutil
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -126,31 +127,48 @@ def trained(name: str, digits: Digits, *, seed: int = 0, **choices) -> tuple[nn.
     weights, torch's version and FORMAT are. Raises ValueError for another name or choice.
     """
     recipe = _recipe(name, choices)
+    if not isinstance(digits, Digits) or digits.source not in ("mnist", "bundled"):
+        raise ValueError(
+            f"A recipe is for the digits that load() returns, got {digits!r:.80}. To train on data "
+            f"of your own, call fit()."
+        )
     settings = replace(digits.pick(mnist=recipe.mnist, bundled=recipe.bundled), seed=seed)
     with plain_torch(), seeded(seed):
         model = recipe.build(digits)
     file = f"{name}-{_key(name, choices, settings, digits, model)}.pt"
-    finished = _finished(file, model, settings)
-    if finished is None:
-        return model, _train(recipe, model, digits, settings, runs_folders()[0] / file)
-    print(f"{name}: a kept run of {len(finished)} epochs is used.")
-    return model.eval(), finished
+    history = _finished(name, file, model, settings)
+    return model, history or _train(name, file, model, settings, recipe, digits)
 
 
-def _train(recipe, model, digits, settings, file):
+def _train(name, file, model, settings, recipe, digits):
     """Train while nobody else trains the same; what somebody else has finished is loaded."""
+    file = runs_folders()[0] / file
     with ExitStack() as stack:
         lock = file.parent / "locks" / f"{file.stem}.lock"
         try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder_of_locks(lock.parent)
             checkpoint = Checkpoint(file, stack.enter_context(locked(lock)))
         except OSError:
             checkpoint = Checkpoint(file)  # it will say that the run cannot be kept
-        return train(model, recipe.loss, digits, settings, recipe.validation_loss, checkpoint)
+        history = _finished(name, file.name, model, settings)  # while we waited for the lock
+        return history or train(
+            model, recipe.loss, digits, settings, recipe.validation_loss, checkpoint
+        )
 
 
-def _finished(file, model, settings):
-    """The history of a finished run, whose weights go into the model; None without one."""
+def _make_folder_of_locks(folder):
+    """Whoever may add runs may add locks, whatever the umask of who was the first."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(exist_ok=True)
+        shutil.copymode(folder.parent, folder)
+
+
+def _finished(name, file, model, settings):
+    """The history of a finished run, whose weights go into the model; None without one.
+
+    A line says that it is used.
+    """
     for folder in runs_folders():
         try:
             state = read(folder / file)
@@ -158,13 +176,14 @@ def _finished(file, model, settings):
         except Exception:  # what is damaged is named when training starts again
             continue
         if len(history) == settings.epochs:
-            model.load_state_dict(state["best"])
+            model.eval().load_state_dict(state["best"])
+            print(f"{name}: a kept run of {len(history)} epochs is used.")
             return history
     return None
 
 
 def _recipe(name, choices):
-    if name not in RECIPES:
+    if name not in [*RECIPES]:  # in a list, what cannot be hashed may be looked for, too
         raise ValueError(f"There is no recipe {name!r}. There are: {', '.join(RECIPES)}.")
     try:
         inspect.signature(RECIPES[name]).bind(**choices)

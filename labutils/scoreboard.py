@@ -243,6 +243,6 @@ def _read(file: Path) -> Row | None:
 
 def _nats(entry):
     nats, half_width = (float(entry[key]) for key in ("nats", "half_width"))
-    if not (math.isfinite(nats) and math.isfinite(half_width)):
+    if not -math.inf < nats <= 0 or not 0 <= half_width < math.inf:
         raise ValueError
     return Nats(nats, half_width)

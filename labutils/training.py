@@ -129,6 +129,8 @@ def train(
     """fit() with its settings as a value, and kept in `checkpoint`: it goes on from there."""
     check_data(data, settings)
     home = check_model(model)
+    for each in (loss, validation_loss or loss):
+        guards.function(each, "The loss", "loss(model, images, labels)")
     device = choose_device()
     initial = deepcopy(model.state_dict())
     try:
@@ -223,6 +225,7 @@ class Run:
             total += self.check(value, f"step {step + 1}") * len(batch)
             self.optimizer.zero_grad()
             value.backward()
+            guards.gradients(self.model)
             self.optimizer.step()
             rate = self.schedule.get_last_lr()[0]
             self.schedule.step()
@@ -293,7 +296,8 @@ def kept_history(state: dict, model: nn.Module, epochs: int) -> History:
 
 
 def _call(loss, model, images, labels, progress):
-    if "progress" in inspect.signature(loss).parameters:
+    function = loss.forward if isinstance(loss, nn.Module) else loss
+    if "progress" in inspect.signature(function).parameters:
         return loss(model, images, labels, progress=progress)
     return loss(model, images, labels)
 
@@ -316,12 +320,16 @@ def check_data(data: Digits, settings: Settings) -> None:
 
 def check_model(model: nn.Module) -> torch.device:
     """Where the model is. Raises ValueError for one that cannot be trained on float32 images."""
-    weights = next((w for w in model.parameters() if w.requires_grad), None)
-    if weights is None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"The model must be a torch module, got {model!r:.80}.")
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    if not weights:
         raise ValueError("The model has no weights that can be trained.")
-    if weights.dtype != torch.float32:
+    if other := [w.dtype for w in model.parameters() if w.dtype != torch.float32]:
         raise ValueError(
-            f"The images are torch.float32, the model's weights {weights.dtype}. Call "
+            f"The images are torch.float32, the model's weights {other[0]}. Call "
             f"torch.set_default_dtype(torch.float32) and make the model anew, or use model.float()."
         )
-    return weights.device
+    if weights[0].is_inference():
+        raise ValueError("The model was made under inference_mode. Make it anew outside of it.")
+    return weights[0].device

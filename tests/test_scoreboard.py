@@ -181,6 +181,8 @@ def test_keys_that_are_unknown_are_ignored_and_kept_and_ints_are_numbers(board):
         entry(exact=-100.0), entry(exact=[1]), entry(exact={"nats": -100}),
         entry(exact={"nats": math.nan, "half_width": 1}),
         entry(exact={"nats": -1, "half_width": math.inf}),
+        entry(exact={"nats": 1, "half_width": 1}),
+        entry(exact={"nats": -1, "half_width": -1}),
         entry(exact={"nats": -(10**400), "half_width": 1}),
         entry(exact={"nats": None, "half_width": 1}),
         entry(bound={"nats": -100, "half_width": 1}),
