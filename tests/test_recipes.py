@@ -342,7 +342,8 @@ def test_another_format_or_torch_makes_it_another_run(what, watch, monkeypatch):
 
 
 COMPUTING = (models, objectives, estimators, recipes, training.Run, training.train, data.binarize)
-FINGERPRINT, UNDER_FORMAT = "1ad96bd2c3aad3a8", 1  # of what COMPUTING holds, and the format that it goes with
+# of what COMPUTING holds, and the format that it goes with
+FINGERPRINT, UNDER_FORMAT = "1ad96bd2c3aad3a8", 1
 
 
 def without_docstrings(source):
