@@ -2,11 +2,10 @@
 
 from labutils import guards, mnist
 from labutils.mnist import DataError
-from labutils.runtime import cache_folder, environment_folder
+from labutils.runtime import cache_folder, environment_folder, warn
 
 import math
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -88,10 +87,9 @@ def load(
     except DataError as error:
         if source == "mnist":
             raise
-        warnings.warn(
+        warn(
             f"\n\n    NOT MNIST. {error}\n    Going on with the 1,797 digits bundled with "
-            f"scikit-learn: there are fewer of them, and the numbers differ.\n",
-            stacklevel=2,
+            f"scikit-learn: there are fewer of them, and the numbers differ.\n"
         )
         return _bundled(validation)
 

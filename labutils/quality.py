@@ -109,7 +109,7 @@ def precision_recall(
     )
 
 
-def class_imbalance(samples: torch.Tensor, reference: torch.Tensor, classes: int = 10) -> float:
+def class_imbalance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     """Half the summed difference of the class frequencies of two sets of labels (N,), (M,).
 
     0 where they agree, 1 where the sets share no class: the fraction of the samples that would
@@ -119,7 +119,7 @@ def class_imbalance(samples: torch.Tensor, reference: torch.Tensor, classes: int
         raise ValueError(
             f"Expected labels in both sets, got {len(samples)} and {len(reference)} of them."
         )
-    a, b = (torch.bincount(y, minlength=classes) / len(y) for y in (samples, reference))
+    a, b = (torch.bincount(y, minlength=10) / len(y) for y in (samples, reference))
     return 0.5 * (a - b).abs().sum().item()
 
 
@@ -128,7 +128,7 @@ def half_width(
 ) -> float | torch.Tensor:
     """What stands after ±: half of the 95 % interval of measure(samples, reference).
 
-    It is 1.96 times standard_error, which says what goes in and comes out.
+    Takes and returns what standard_error does.
     """
     return STANDARD_ERRORS * standard_error(measure, samples, reference)
 

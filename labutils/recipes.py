@@ -62,8 +62,7 @@ def classifier(dropout_ratio: float = 0.5) -> Recipe:
     return Recipe(
         build=lambda digits: Classifier(784, 512, 10, dropout_ratio),
         loss=cross_entropy,
-        mnist=Settings(epochs=10, batch_size=200, learning_rate=5e-3),
-        bundled=Settings(epochs=100, batch_size=200, learning_rate=5e-3),
+        **_epochs(mnist=10, bundled=100, batch_size=200, learning_rate=5e-3),
     )
 
 
@@ -71,8 +70,7 @@ def gaussian_vae_2d() -> Recipe:
     return Recipe(
         build=lambda digits: GaussianVAE(latent_dim=2, hidden_dim=400),
         loss=negative_elbo,
-        mnist=Settings(epochs=5, batch_size=250, learning_rate=1.2e-2),
-        bundled=Settings(epochs=100, batch_size=250, learning_rate=1.2e-2),
+        **_epochs(mnist=5, bundled=100, batch_size=250, learning_rate=1.2e-2),
     )
 
 
@@ -80,27 +78,25 @@ def gaussian_vae() -> Recipe:
     return Recipe(
         build=lambda digits: start_at_mean(GaussianVAE(20, 400), digits.train.images),
         loss=negative_elbo,
-        mnist=Settings(epochs=10, batch_size=250, learning_rate=1.2e-2),
-        bundled=Settings(epochs=200, batch_size=250, learning_rate=1.2e-2),
+        **_epochs(mnist=10, bundled=200, batch_size=250, learning_rate=1.2e-2),
     )
 
 
 def bernoulli_vae_8(estimator: str = "exact") -> Recipe:
     """estimator: "exact", for the gradient by enumeration, or a function of labutils.estimators."""
-    return _bits(8, 100, _objective(estimator), rate=8e-3, mnist=3, bundled=40)
+    return _bits(8, 100, _objective(estimator), mnist=3, bundled=40, learning_rate=8e-3)
 
 
 def bernoulli_vae_200() -> Recipe:
     objective = partial(estimators.bits_elbo, estimators.gumbel_softmax, num_samples=1)
-    return _bits(200, 400, objective, rate=1e-2, mnist=5, bundled=100)
+    return _bits(200, 400, objective, mnist=5, bundled=100, learning_rate=1e-2)
 
 
 def autoencoder_2d() -> Recipe:
     return Recipe(
         build=lambda digits: AutoEncoder(latent_dim=2, hidden_dim=200),
         loss=reconstruction_loss,
-        mnist=Settings(epochs=3, batch_size=250, learning_rate=1.4e-2),
-        bundled=Settings(epochs=40, batch_size=250, learning_rate=1.4e-2),
+        **_epochs(mnist=3, bundled=40, batch_size=250, learning_rate=1.4e-2),
     )
 
 
@@ -108,8 +104,7 @@ def autoencoder() -> Recipe:
     return Recipe(
         build=lambda digits: AutoEncoder(latent_dim=16, hidden_dim=400),
         loss=reconstruction_loss,
-        mnist=Settings(epochs=4, batch_size=250, learning_rate=1.4e-2),
-        bundled=Settings(epochs=60, batch_size=250, learning_rate=1.4e-2),
+        **_epochs(mnist=4, bundled=60, batch_size=250, learning_rate=1.4e-2),
     )
 
 
@@ -198,7 +193,7 @@ def _recipe(name, choices):
     return RECIPES[name](**choices)
 
 
-def _bits(latent_dim, hidden_dim, objective, *, rate, mnist, bundled):
+def _bits(latent_dim, hidden_dim, objective, **settings):
     def loss(model, images, labels):
         return -objective(model, binarize(images)).mean()
 
@@ -208,9 +203,13 @@ def _bits(latent_dim, hidden_dim, objective, *, rate, mnist, bundled):
         ),
         loss=loss,
         validation_loss=negative_elbo,  # with hard bits, whatever the objective is
-        mnist=Settings(mnist, batch_size=256, learning_rate=rate),
-        bundled=Settings(bundled, batch_size=256, learning_rate=rate),
+        **_epochs(batch_size=256, **settings),
     )
+
+
+def _epochs(mnist, bundled, **shared):
+    """The settings of a recipe for the two sources: only the number of epochs differs."""
+    return {"mnist": Settings(mnist, **shared), "bundled": Settings(bundled, **shared)}
 
 
 def _objective(estimator):

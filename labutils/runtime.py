@@ -189,11 +189,10 @@ def _acquire(lock: FileLock, path: Path) -> bool:
     sign, warned = None, False
     started = changed = time.monotonic()
     while True:
-        try:
+        with suppress(Timeout):
             lock.acquire(timeout=POLL)
             return True
-        except Timeout:
-            now = time.monotonic()
+        now = time.monotonic()
         if (latest := _sign_of_life(path)) != sign:
             sign, changed = latest, now
         if now - started >= WORD_AFTER and not warned:

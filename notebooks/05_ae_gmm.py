@@ -267,6 +267,7 @@ def draw_mixture(axes, mixture, names=True):
             )
 
 
+# %%
 one = lab.GaussianMixture.fit(codes["train"][:10_000], 1, seed=seed)
 figure, axes = plt.subplots(1, 2, figsize=(13, 6))
 for axis, model, title in (
