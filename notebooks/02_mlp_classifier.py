@@ -253,12 +253,12 @@ assert abs(untrained - math.log(10)) < 0.1, "an ignorant network gives each clas
 # %% [markdown]
 # ## 4 Training
 #
-# `lab.trained` follows a **recipe** of `labutils/recipes.py`: the network above, the loss 2.4, and the settings that the next
-# cell prints. It runs over the training images in random order, batch by batch, with Adam (Kingma and Ba, 2015) and one
-# cycle of the learning rate (Smith and Topin, 2017): the rate rises to its peak and falls to nearly nothing, while Adam's
-# $\beta_1$ falls from 0.95 to 0.85 and rises again. It measures the loss on the validation set after each epoch and keeps
-# the best weights. The run is kept on disk: interrupt the cell and run it again, and it goes on where it was, at most an
-# epoch back; a finished run is loaded.
+# `lab.trained` follows a **recipe** of `labutils/recipes.py`: the network above, the loss 2.4, and the settings that
+# the next cell prints. It runs over the training images in random order, batch by batch, with Adam (Kingma and Ba,
+# 2015) and one cycle of the learning rate (Smith and Topin, 2017): the rate rises to its peak and falls to nearly
+# nothing, while Adam's $\beta_1$ falls from 0.95 to 0.85 and rises again. It measures the loss on the validation set
+# after each epoch and keeps the best weights. The run is kept on disk: interrupt the cell and run it again, and it goes
+# on where it was, at most an epoch back; a finished run is loaded.
 
 # %%
 model, history = lab.trained("classifier", digits)
