@@ -4,7 +4,7 @@ from labutils.exercises.kinds import Draw, Exercise, numbers
 from labutils.exercises.limits import Caller, Trouble
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import combinations
 
@@ -34,25 +34,27 @@ class Trial:
 
     def exact(self, inputs: Sequence) -> Tensor:
         """The right result, computed in double precision."""
+        doubled = [x.double() if _is_float(x) else x for x in copies(inputs)]
         with _Doubled():
-            doubled = [x.double() if _is_float(x) else x for x in inputs]
-            return numbers(self.exercise.run(self.exercise.answer, copies(doubled)))
+            return numbers(self.exercise.run(self.exercise.answer, doubled))
 
-    def result(self, inputs: Sequence) -> Tensor:
-        """The answer's result, within the limits."""
-        given = copies(inputs)
-        got = self.call(lambda: numbers(_given(self.exercise.run(self.answer, given))))
+    def result(self, inputs: Sequence, function: object = None) -> Tensor:
+        """The result of the answer, or of another function, within the limits."""
+        given, function = copies(inputs), self.answer if function is None else function
+        got = self.call(lambda: numbers(_given(self.exercise.run(function, given))))
         for name, before, after in zip(self.exercise.names, inputs, given, strict=True):
             if isinstance(before, Tensor) and not torch.equal(before, after):
                 self.changed = name
         return got
 
-    def same(self, got: Sequence[Tensor], wanted: Sequence[Tensor]) -> bool:
+    def same(self, got: Iterable[Tensor], wanted: Iterable[Tensor]) -> bool:
         """Whether results agree on all sets; results without a finite number agree with none."""
-        pairs = zip(got, wanted, self.slack, strict=True)
-        return all(
-            a.shape == b.shape and not self.differs(a, b, s).any() for a, b, s in pairs
-        ) and (any(a.isfinite().any() for a in got))
+        finite = False
+        for a, b, slack in zip(got, wanted, self.slack, strict=False):
+            if a.shape != b.shape or self.differs(a, b, slack).any():
+                return False
+            finite |= bool(a.isfinite().any())
+        return finite
 
     def differs(self, got: Tensor, wanted: Tensor, slack: float) -> Tensor:
         """Where two results of the same shape differ by more than rounding."""
@@ -281,7 +283,7 @@ def _unused(t):
         nudged = [_with(x, k, _nudge) for x in t.sets]
         if any(a is None for a in nudged):
             continue
-        if t.same([t.exact(x) for x in nudged], t.right):
+        if t.same(map(t.exact, nudged), t.right):
             continue
         if all(torch.equal(t.result(x), g) for x, g in zip(nudged, t.got, strict=True)):
             yield f"Your result does not change with {name}, but the right one does."
@@ -443,7 +445,7 @@ def _right_on(t, sets):
     try:
         if all(map(_equal, sets, t.sets)):
             return False
-        return t.same([t.result(x) for x in sets], [t.exact(x) for x in sets])
+        return t.same(map(t.result, sets), map(t.exact, sets))
     except Exception:  # changed inputs may be none that answer or reference can take
         return False
 

@@ -114,7 +114,8 @@ class Outcome:
 
 def outcomes(name, answers):
     """What the check makes of each of (source, function), wrong answers to the exercise `name`."""
-    found = [outcome(name, source, function) for source, function in answers]
+    fresh = Trial(EXERCISES[name], EXERCISES[name].answer, "fresh", Caller(600), DRAWS)
+    found = [outcome(name, source, function, fresh) for source, function in answers]
     wrong = [each for each in found if each.kind in ("named", "remarked")]
     for each in found:
         if each.kind == "remarked":
@@ -125,37 +126,27 @@ def outcomes(name, answers):
     return found
 
 
-def outcome(name, source, function):
+def outcome(name, source, function, fresh):
+    """fresh: a Trial of the right answer on DRAWS sets."""
     exercise, seed = EXERCISES[name], f"{name} {digest(function)}"
     with same_random_numbers():
         try:
             trial = Trial(exercise, function, seed, Caller(), CONFIRMED_ON)
-            assert trial.got is not None
-            fresh = Trial(exercise, function, "fresh", Caller(60), DRAWS)
-            equal = fresh.same(fresh.got, fresh.right)
+            got = [fresh.result(x, function) for x in fresh.sets]
+            equal = fresh.same(got, fresh.right)
+            assert trial.got
         except (Trouble, NotImplementedError):
             return Outcome(source, "raises")
-        what, _ = verdict(exercise, function, seed)
-        if what is None:
-            return Outcome(source, "equal" if equal else "accepted")
-        if equal:
-            return Outcome(source, "equal")  # but for its gradient
-        words = named(trial)
-        says = list(remarks(trial))
+        if verdict(exercise, function, seed)[0] is None and not equal:
+            return Outcome(source, "accepted")
+        if equal:  # perhaps but for its gradient
+            return Outcome(source, "equal")
+        words, says = named(trial), list(remarks(trial))
         if words is None:
             return Outcome(source, "remarked", says)
-        mistake = next(f for f, w in exercise.wrong_answers() if w == words and is_it(trial, f))
-        again = Trial(exercise, mistake, "fresh", Caller(60), DRAWS)
-        same = fresh.same(fresh.got, again.got)
+        named_as = [f for f, w in exercise.wrong_answers() if w == words]
+        same = any(fresh.same(got, (fresh.result(x, f) for x in fresh.sets)) for f in named_as)
         return Outcome(source, "named" if same else "misnamed", [words[0], *says])
-
-
-def is_it(trial, function):
-    mistake = Trial(trial.exercise, function, trial.seed, Caller(), CONFIRMED_ON)
-    try:
-        return trial.same(trial.got, mistake.got)
-    except (Trouble, NotImplementedError):
-        return False
 
 
 def main(names):
