@@ -1,0 +1,243 @@
+"""The exercises of notebook 04: bits as latents, and gradients through them."""
+
+from labutils.exercises.kinds import Exercise
+from labutils.exercises.pairs import (
+    DIMENSIONS_AVERAGED,
+    DIMENSIONS_KEPT,
+    KL_ADDED,
+    KL_MISSING,
+    LOG_OF_MEAN,
+    LOSS,
+    NEGATIVE_KL,
+    PER_EXAMPLE,
+    SAMPLES_KEPT,
+    SAMPLES_SUMMED,
+)
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+CERTAIN = torch.tensor([[150.0, -150, 0, 40]])
+LOG_2 = (
+    "The divergence of fair coins, logits of 0, from fair coins isn't 0.",
+    "Dividing by 1/2 inside a logarithm adds log 2 outside: once for each bit.",
+)
+ENTROPY = (
+    "The result is largest for fair coins, whose divergence from fair coins is 0.",
+    "The divergence is log 2 minus the entropy, for each bit.",
+)
+
+
+def kl_bits(logits):
+    p = logits.sigmoid()
+    one, zero = F.logsigmoid(logits) + math.log(2), F.logsigmoid(-logits) + math.log(2)
+    return (p * one + (1 - p) * zero).sum(-1)
+
+
+def kl_from_probabilities(logits):
+    p = logits.sigmoid()
+    return (p * p.log() + (1 - p) * (1 - p).log() + math.log(2)).sum(-1)
+
+
+OWN_SAMPLE = (
+    "The baseline depends on the sample it is subtracted for, which makes the estimate biased.",
+    "Leave a sample's own g out of the sum for its baseline, and divide by one less.",
+)
+
+
+def leave_one_out_gradient(g, z, logits):
+    baseline = (g.sum(0) - g) / (len(g) - 1)
+    return ((g - baseline)[..., None] * (z - logits.sigmoid())).mean(0)
+
+
+def score_function(g, z, logits):
+    """Eq. 4.9."""
+    return (g[..., None] * (z - logits.sigmoid())).mean(0)
+
+
+NOT_LOGISTIC = (
+    "z is above one half with another probability than sigmoid(logits): the noise isn't logistic.",
+    "The noise is log u - log(1 - u).",
+)
+TEMPERATURE = (
+    "The temperature doesn't divide the whole argument of the sigmoid.",
+    "It divides the sum of the logit and the noise.",
+)
+
+
+def relaxed_bits(logits, u, temperature):
+    return ((logits + u.logit()) / temperature).sigmoid()
+
+
+def hard_elbo(relaxed, kl, x, W, b):
+    logits = (relaxed > 0.5).float() @ W.T + b
+    return (x * logits - F.softplus(logits)).sum(-1).mean(0) - kl
+
+
+def log_p_x(z, x, W, b):
+    """log p(x given z) of a linear decoder: (samples, batch)."""
+    logits = z @ W.T + b
+    return (x * logits - F.softplus(logits)).sum(-1)
+
+
+def hard(relaxed):
+    return (relaxed > 0.5).float()
+
+
+EXERCISES = {
+    "kl_bits": Exercise(
+        "4.3",
+        kl_bits,
+        inputs=lambda draw: (torch.cat([2 * draw.normal(3, 4), CERTAIN]),),
+        gradient=("logits",),
+        mistakes={
+            "kl_bits(logits) - math.log(2) * logits.shape[-1]": LOG_2,
+            "kl_bits(logits) - math.log(2) * (logits.shape[-1] - 1)": LOG_2,
+            "kl_bits(logits) - math.log(2) * logits.shape[-1] * 2": LOG_2,
+            "kl_bits(logits) + math.log(2) * logits.shape[-1]": LOG_2,
+            kl_from_probabilities: (
+                "0 log 0 is nan, which comes out as soon as a bit is certain.",
+                "Take both logarithms from the logit: F.logsigmoid(a) and F.logsigmoid(-a).",
+            ),
+            "-kl_bits(logits)": NEGATIVE_KL,
+            "kl_bits(logits[..., None])": DIMENSIONS_KEPT,
+            "math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
+            "2 * math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
+            "kl_bits(logits).sum()": PER_EXAMPLE,
+            "kl_bits(logits).mean()": PER_EXAMPLE,
+            "kl_bits(logits) / math.log(2)": (
+                "These are bits. The course counts in nats.",
+                "Use natural logarithms, and don't divide by log 2.",
+            ),
+            "kl_bits(logits) / logits.shape[-1]": DIMENSIONS_AVERAGED,
+            "(logits.sigmoid() * (F.logsigmoid(logits) + math.log(2))).sum(-1)": (
+                "A bit that is surely 0 costs nothing, while one that is surely 1 costs log 2.",
+                "The expectation has a second term, for the bit being 0.",
+            ),
+            "kl_bits(logits.sigmoid())": (
+                "The sigmoid is applied twice, so that p lies between 0.5 and 0.73.",
+                "p is the sigmoid of the logit, and logsigmoid takes the logit too.",
+            ),
+        },
+    ),
+    "leave_one_out_gradient": Exercise(
+        "4.10",
+        leave_one_out_gradient,
+        # whole g add up without rounding: the score may then be written without the sigmoid
+        inputs=lambda draw: (
+            (5 * draw.normal(3, 4)).round() - 90,
+            draw.bits(3, 4, 5),
+            3 * draw.normal(4, 5),
+        ),
+        mistakes={
+            "-leave_one_out_gradient(g, z, logits)": (
+                "Codes that are better than the others become less probable.",
+                "The sign is flipped: (g - baseline) times (z - p).",
+            ),
+            "score_function(g - g.mean(0), z, logits)": OWN_SAMPLE,
+            "score_function(g - g.sum(0) / (len(g) - 1), z, logits)": OWN_SAMPLE,
+            "score_function(g, z, logits)": (
+                "Right on average, but far too noisy: nothing takes the large constant out of g.",
+                "The baseline is missing.",
+            ),
+            "leave_one_out_gradient(g, z, logits) * len(g)": SAMPLES_SUMMED,
+            "score_function(g - (g.sum(0) - g) / len(g), z, logits)": (
+                "Adding a constant to g changes the result. A baseline would take it out.",
+                "How many are the others? The mean divides by that.",
+            ),
+            "(g[..., None] * (z - logits)).mean(0)": (
+                "The score isn't 0 on average, so that a constant in g moves the logits.",
+                "The score of a bit is z minus its probability; and a baseline is missing.",
+            ),
+            "score_function(g - g.mean(), z, logits)": (
+                "All images share a baseline, though g differs more between images than codes.",
+                "Average over the samples of the same image.",
+            ),
+            "(len(g) * g - g.sum(0))[..., None] / (len(g) - 1) * (z - logits.sigmoid())": (
+                SAMPLES_KEPT
+            ),
+        },
+    ),
+    "relaxed_bits": Exercise(
+        "4.13",
+        relaxed_bits,
+        inputs=lambda draw: (
+            draw.normal(4, 3),
+            0.02 + 0.96 * draw.uniform(4, 3),
+            0.2 + 0.5 * draw.uniform(),
+        ),
+        gradient=("logits",),
+        mistakes={
+            "((logits + u.logit()) * temperature).sigmoid()": (
+                "A low temperature pushes the values to one half. It should push them to 0 and 1.",
+                "Divide by the temperature.",
+            ),
+            "(logits + u.logit()).sigmoid() / temperature": TEMPERATURE,
+            "(logits + u.logit()).sigmoid()": TEMPERATURE,
+            "(logits / temperature + u.logit()).sigmoid()": TEMPERATURE,
+            "(logits + u.logit() / temperature).sigmoid()": TEMPERATURE,
+            "((logits - u.logit()) / temperature).sigmoid()": (
+                "The distribution is right, but a large u makes a bit small.",
+                "Equation 4.13 adds the noise.",
+            ),
+            "((logits + u.log()) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits + u) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits - (-u.log()).log()) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": (
+                "A probability and a logit are added.",
+                "The noise is added to the logit itself.",
+            ),
+            "((logits + u.logit()) > 0).float()": (
+                "These are hard bits, through which no gradient passes.",
+                "Keep the sigmoid: no comparison, no rounding.",
+            ),
+            "(logits + u.logit()) / temperature": (
+                "The values leave the interval from 0 to 1, in which a relaxed bit lies.",
+                "The sigmoid is missing.",
+            ),
+        },
+    ),
+    "hard_elbo": Exercise(
+        "",
+        hard_elbo,
+        inputs=lambda draw: (
+            draw.uniform(3, 4, 5),
+            draw.positive(4),
+            draw.bits(4, 6),
+            draw.normal(6, 5),
+            draw.normal(6),
+        ),
+        mistakes={
+            "log_p_x(relaxed, x, W, b).mean(0) - kl": (
+                "The codes that are scored lie between 0 and 1. The model has none of those.",
+                "Round the relaxed bits first.",
+            ),
+            "hard_elbo(1 - relaxed, kl, x, W, b)": (
+                "A bit that is nearly 1 is rounded to 0, and the other way round.",
+                "A bit is 1 where the relaxed one is above one half.",
+            ),
+            "hard_elbo(relaxed, -kl, x, W, b)": KL_ADDED,
+            "hard_elbo(relaxed, 0 * kl, x, W, b)": KL_MISSING,
+            "log_p_x(hard(relaxed), x, W, b) - kl": SAMPLES_KEPT,
+            "log_p_x(hard(relaxed), x, W, b).sum(0) - kl": SAMPLES_SUMMED,
+            "log_p_x(hard(relaxed), x, W, b).exp().mean(0).log() - kl": LOG_OF_MEAN,
+            "hard_elbo(relaxed, kl, x, W, 0 * b)": (
+                "A code of zeros gives each pixel the probability one half.",
+                "The offsets b are missing.",
+            ),
+            "-hard_elbo(relaxed, kl, x, W, b)": LOSS,
+            "log_p_x(hard(relaxed.mean(0)), x, W, b) - kl": (
+                "The samples are averaged into one code. Each of them is a code.",
+                "Average the log-likelihoods, not the codes.",
+            ),
+            "hard_elbo(relaxed, kl, x, W, b).mean()": PER_EXAMPLE,
+            "log_p_x(hard(relaxed), x, W, b).mean(0) / x.shape[-1] - kl": (
+                "The log-likelihood is averaged over pixels, which makes the KL count far more.",
+                "The pixels of an image are independent given z: their terms add up.",
+            ),
+        },
+    ),
+}
