@@ -1,14 +1,35 @@
-"""Exercises of notebook 01, generative modelling."""
+"""The exercises of notebook 01: densities, Bayes' rule, samplers and units."""
 
 from labutils.exercises.kinds import Exercise
+from labutils.exercises.pairs import (
+    HALF_MISSING,
+    HALF_OF_SOME,
+    LOG_STD,
+    LOGARITHM,
+    OUT_OF_RANGE,
+    PER_EXAMPLE,
+)
 
 import math
 
 import torch
 
+NOT_THE_VARIANCE = (
+    "The squared distance is divided by something that is not the variance.",
+    "The variance is the exponential of log_var.",
+)
+
 
 def gaussian_log_density(x, mean, log_var):
     return -0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp())
+
+
+# near, far below what exp can represent, and far from each other
+FAR = torch.tensor([[0.0, 0, 0], [-7, -9, -8], [-800, -802, -799], [-100, -1200, -2100]])
+LOGARITHMS_SUMMED = (
+    "The denominator is computed from logarithms as if they were probabilities.",
+    "Its logarithm is the logsumexp of the numerators, and dividing becomes subtracting.",
+)
 
 
 def bayes_rule(log_p_x_given_y, log_prior):
@@ -16,15 +37,47 @@ def bayes_rule(log_p_x_given_y, log_prior):
     return log_joint - log_joint.logsumexp(-1, keepdim=True)
 
 
+SLOPES = torch.tensor([-2.0, -0.5, 0.2, 0.5, 2, 3])
+DECREASING = (
+    "For a decreasing map this is nan, although its density is as good as any other.",
+    "The slope may be negative: take its absolute value first.",
+)
+SLOPE_SUBTRACTED = (
+    "A slope is subtracted from a logarithm. It is the density that the slope divides.",
+    "Subtract the logarithm of the absolute slope.",
+)
+LOGARITHM_DIVIDED = (
+    "The logarithm is divided by the slope. It is the density that the slope divides.",
+    "Dividing a density is subtracting from its logarithm.",
+)
+
+
 def change_of_variables(log_p_z, slope):
     return log_p_z - slope.abs().log()
+
+
+NOISE = (
+    "The noise has the wrong size, so that the walk settles in another distribution.",
+    "Its standard deviation is the square root of twice the step.",
+)
 
 
 def langevin_step(x, gradient, step, noise):
     return x + step * gradient + math.sqrt(2 * step) * noise
 
 
-def bits_per_dimension(nats):
+NATS = torch.tensor([-200.0, -100, 20])  # a log-density may be positive
+MORE_FOR_LESS = (
+    "The more probable an image, the more bits it needs here.",
+    "The sign is flipped.",
+)
+NOT_BITS = (
+    "A fair coin, log p = -0.693 nats, doesn't come out as one bit.",
+    "Divide by the number of nats in a bit, log 2.",
+)
+
+
+def bpd(nats):
     return -nats / (784 * math.log(2))
 
 
@@ -32,153 +85,97 @@ EXERCISES = {
     "gaussian_log_density": Exercise(
         "1.2",
         gaussian_log_density,
-        inputs=lambda draw: (
-            draw.normal(5),
-            torch.tensor(draw.normal()),
-            torch.tensor(draw.normal()),
-        ),
+        inputs=lambda draw: (draw.normal(5), draw.normal(5), draw.normal(5)),
         gradient=("mean", "log_var"),
         mistakes={
             "-gaussian_log_density(x, mean, log_var)": (
-                "The sign is flipped.",
-                "The sign is flipped.",
+                "The result is lowest at the mean. A density is highest there.",
+                "The minus sign before the bracket is missing.",
             ),
-            "2 * gaussian_log_density(x, mean, log_var)": (
-                "The factor one half is missing.",
-                "The factor one half is missing.",
-            ),
-            "-math.log(2 * math.pi) - log_var - 0.5 * (x - mean) ** 2 / log_var.exp()": (
-                "One half multiplies all three terms.",
-                "One half multiplies all three terms.",
-            ),
-            "gaussian_log_density(x, mean, log_var) + 0.5 * log_var": (
-                "The term log sigma squared is missing.",
-                "The term log sigma squared is missing.",
+            "2 * gaussian_log_density(x, mean, log_var)": HALF_MISSING,
+            "-math.log(2 * math.pi) - log_var - 0.5 * (x - mean) ** 2 / log_var.exp()": HALF_OF_SOME,
+            "-0.5 * math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp()": HALF_OF_SOME,
+            "-0.5 * (math.log(2 * math.pi) + (x - mean) ** 2 / log_var.exp())": (
+                "A wide Gaussian is as high as a narrow one, so that not both integrate to 1.",
+                "One of the three terms is missing: log sigma squared.",
             ),
             "gaussian_log_density(x, mean, log_var) + 0.5 * (log_var - log_var.exp())": (
-                "The middle term is the logarithm of the variance: log_var itself.",
-                "The middle term is the logarithm of the variance: log_var itself.",
+                "The variance itself is one of the three terms. Equation 1.2 has its logarithm.",
+                "log_var is that logarithm already.",
             ),
             "-0.5 * (log_var + (x - mean) ** 2 / log_var.exp())": (
-                "The constant log 2 pi is missing: without it the density does not integrate to 1.",
-                "The constant log 2 pi is missing: without it the density does not integrate to 1.",
+                "This density integrates to 2.5. It should integrate to 1.",
+                "The constant, log 2 pi, is missing.",
             ),
-            "gaussian_log_density(x, mean, 2 * log_var)": (
-                "You read log_var as the logarithm of the standard deviation.",
-                "It is that of the variance: exp(log_var) is sigma squared.",
-            ),
-            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var)": (
-                "The squared distance is divided by the variance, exp(log_var).",
-                "The squared distance is divided by the variance, exp(log_var).",
-            ),
-            "gaussian_log_density(x, mean, log_var).exp()": (
-                "That is the density.",
-                "Return its logarithm.",
-            ),
-            "gaussian_log_density(x, mean, log_var).mean()": (
-                "Return one number for each x: the mean is taken in one visible place, later.",
-                "Return one number for each x: the mean is taken in one visible place, later.",
-            ),
-            "gaussian_log_density(x, mean, log_var).sum()": (
-                "Return one number for each x: the mean is taken in one visible place, later.",
-                "Return one number for each x: the mean is taken in one visible place, later.",
-            ),
+            "gaussian_log_density(x, mean, 2 * log_var)": LOG_STD,
+            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var)": NOT_THE_VARIANCE,
+            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2)": NOT_THE_VARIANCE,
+            "gaussian_log_density(x, mean, log_var).exp()": LOGARITHM,
+            "gaussian_log_density(x, mean, log_var).mean()": PER_EXAMPLE,
+            "gaussian_log_density(x, mean, log_var).sum()": PER_EXAMPLE,
         },
     ),
     "bayes_rule": Exercise(
         "1.6",
         bayes_rule,
         inputs=lambda draw: (
-            torch.cat(
-                [
-                    5 * draw.normal(4, 3) - 800,
-                    5 * draw.normal(2, 3),
-                    torch.tensor([[-100.0, -1200, -2100]]),
-                ]
-            ),
-            draw.normal(3).log_softmax(0),
+            (3 * draw.normal(4, 3) + FAR).double(),
+            draw.normal(3).double().log_softmax(-1),
         ),
-        gradient=(),
         mistakes={
             "log_p_x_given_y.log_softmax(-1)": (
+                "Rare classes and frequent ones are treated alike.",
                 "The prior is missing: add log_prior.",
-                "The prior is missing: add log_prior.",
-            ),
-            "(log_p_x_given_y + log_prior.log()).log_softmax(-1)": (
-                "log_prior is a logarithm already.",
-                "log_prior is a logarithm already.",
-            ),
-            "log_p_x_given_y + log_prior": (
-                "That is the joint.",
-                "Normalise it: subtract its logsumexp.",
-            ),
-            "(log_p_x_given_y + log_prior).log_softmax(0)": (
-                "You normalise over the examples.",
-                "Sum over the classes, the last axis.",
-            ),
-            "(log_p_x_given_y + log_prior).softmax(-1)": (
-                "Those are probabilities.",
-                "Return their logarithms.",
-            ),
-            "(log_p_x_given_y.exp() * log_prior.exp() / (log_p_x_given_y.exp() * log_prior.exp()).sum(-1, keepdim=True)).log()": (
-                "exp(-800) underflows to 0.",
-                "Stay with logarithms: logsumexp.",
-            ),
-            "log_p_x_given_y + log_prior - (log_p_x_given_y + log_prior).exp().sum(-1, keepdim=True).log()": (
-                "exp(-800) underflows to 0.",
-                "Stay with logarithms: logsumexp.",
-            ),
-            "(log_p_x_given_y + log_prior).softmax(-1).log()": (
-                "A probability has underflowed to 0 before its logarithm: subtract logsumexp.",
-                "A probability has underflowed to 0 before its logarithm: subtract logsumexp.",
             ),
             "(log_p_x_given_y + log_prior.exp()).log_softmax(-1)": (
-                "Add log_prior as it is, without exp.",
-                "Add log_prior as it is, without exp.",
+                "A product of probabilities is a sum of logarithms. What is added here isn't one.",
+                "log_prior is a logarithm already: add it as it is.",
             ),
-            "log_p_x_given_y + log_prior - log_p_x_given_y.logsumexp(-1, keepdim=True)": (
-                "The denominator needs the prior too: logsumexp of the joint.",
-                "The denominator needs the prior too: logsumexp of the joint.",
+            "log_p_x_given_y + log_prior": (
+                "The probabilities of the classes don't add up to 1: this is the joint.",
+                "Subtract the logarithm of the denominator of equation 1.6.",
+            ),
+            "(log_p_x_given_y + log_prior).log_softmax(0)": (
+                "The probabilities of a class add up to 1 over the examples.",
+                "Normalise over the classes, the last axis.",
+            ),
+            "(log_p_x_given_y + log_prior).softmax(-1)": LOGARITHM,
+            "(log_p_x_given_y + log_prior).softmax(-1).log()": OUT_OF_RANGE,
+            "(lambda p: (p / p.sum(-1, keepdim=True)).log())((log_p_x_given_y + log_prior).exp())": (
+                OUT_OF_RANGE
+            ),
+            "(lambda a: a - a.exp().sum(-1, keepdim=True).log())(log_p_x_given_y + log_prior)": (
+                OUT_OF_RANGE
+            ),
+            "log_prior + log_p_x_given_y.log_softmax(-1)": (
+                "The prior is in the numerator and not in the denominator, which needs both.",
+                "Equation 1.6 divides by the sum of all numerators.",
+            ),
+            "(lambda a: a - a.sum(-1, keepdim=True))(log_p_x_given_y + log_prior)": LOGARITHMS_SUMMED,
+            "(lambda a: a / a.logsumexp(-1, keepdim=True))(log_p_x_given_y + log_prior)": (
+                LOGARITHMS_SUMMED
             ),
         },
     ),
     "change_of_variables": Exercise(
         "1.7",
         change_of_variables,
-        inputs=lambda draw: (
-            draw.normal(6),
-            torch.tensor([1.0, -1, 1, -1, 1, 1]) * draw.positive(6),
-        ),
-        gradient=(),
+        inputs=lambda draw: (draw.normal(6), SLOPES * (1 + 0.5 * draw.uniform(6))),
         mistakes={
             "log_p_z + slope.abs().log()": (
-                "The sign is flipped: where the map stretches, the density thins.",
-                "The sign is flipped: where the map stretches, the density thins.",
+                "Where the map stretches, the density rises. Mass is kept, so it has to thin.",
+                "Look at the sign of the slope's term.",
             ),
-            "log_p_z - slope.log()": (
-                "The slope may be negative: take its absolute value.",
-                "The slope may be negative: take its absolute value.",
-            ),
-            "log_p_z - slope.abs()": (
-                "Take the logarithm of the slope.",
-                "Take the logarithm of the slope.",
-            ),
-            "log_p_z - slope": (
-                "Take the logarithm of the absolute slope.",
-                "Take the logarithm of the absolute slope.",
-            ),
-            "log_p_z / slope": (
-                "A density is divided by the slope; logarithms subtract.",
-                "A density is divided by the slope; logarithms subtract.",
-            ),
-            "log_p_z / slope.abs()": (
-                "A density is divided by the slope; logarithms subtract.",
-                "A density is divided by the slope; logarithms subtract.",
-            ),
-            "log_p_z.exp() / slope.abs()": ("That is the density.", "Return its logarithm."),
+            "log_p_z - slope.log()": DECREASING,
+            "log_p_z - slope.log().abs()": DECREASING,
+            "log_p_z - slope.abs()": SLOPE_SUBTRACTED,
+            "log_p_z - slope": SLOPE_SUBTRACTED,
+            "log_p_z / slope": LOGARITHM_DIVIDED,
+            "log_p_z / slope.abs()": LOGARITHM_DIVIDED,
+            "log_p_z.exp() / slope.abs()": LOGARITHM,
             "log_p_z": (
-                "The slope is missing: a stretched density gets thinner.",
-                "The slope is missing: a stretched density gets thinner.",
+                "The density stays as it was, however far the map stretches.",
+                "The term with the slope is missing.",
             ),
         },
     ),
@@ -188,74 +185,59 @@ EXERCISES = {
         inputs=lambda draw: (
             draw.normal(4, 2),
             draw.normal(4, 2),
-            0.02 + 0.3 * draw.uniform(),
+            0.02 + 0.2 * draw.uniform(),
             draw.normal(4, 2),
         ),
-        gradient=(),
         mistakes={
             "x - step * gradient + math.sqrt(2 * step) * noise": (
-                "That goes downhill.",
-                "Samples gather where f is high: add the gradient.",
+                "The walk goes downhill. Samples gather where f is high.",
+                "Look at the sign of the gradient.",
             ),
-            "x + step * gradient + step * noise": (
-                "The noise is scaled with the square root of twice the step, not with the step.",
-                "The noise is scaled with the square root of twice the step, not with the step.",
-            ),
-            "x + step * gradient + math.sqrt(step) * noise": (
-                "A factor 2 is missing under the root of the noise.",
-                "A factor 2 is missing under the root of the noise.",
-            ),
-            "x + step * gradient + 2 * step * noise": (
-                "Take the square root: sqrt(2 * step) times the noise.",
-                "Take the square root: sqrt(2 * step) times the noise.",
-            ),
+            "x + step * gradient + step * noise": NOISE,
+            "x + step * gradient + math.sqrt(step) * noise": NOISE,
+            "x + step * gradient + 2 * step * noise": NOISE,
+            "x + step * gradient + math.sqrt(2) * step * noise": NOISE,
+            "x + step * gradient + noise": NOISE,
             "x + step / 2 * gradient + math.sqrt(step) * noise": (
-                "Many papers write it so, with a step of twice ours: here it is step and 2 * step.",
-                "Many papers write it so, with a step of twice ours: here it is step and 2 * step.",
+                "Many papers write it this way: it is equation 1.13 with half the step.",
+                "Multiply the gradient by step, and the noise by the root of twice the step.",
             ),
-            "x + step * gradient + noise": ("The noise is not scaled.", "The noise is not scaled."),
             "step * gradient + math.sqrt(2 * step) * noise": (
-                "The step starts from x: add it.",
-                "The step starts from x: add it.",
+                "Each step forgets where the last one ended.",
+                "The walk goes on from x: add it.",
             ),
             "x + step * gradient": (
-                "The noise is missing: this climbs to a mode.",
-                "The noise is missing: this climbs to a mode.",
+                "The walk climbs to the nearest mode and stays there: nothing is random.",
+                "The noise is missing.",
             ),
             "x + gradient + math.sqrt(2 * step) * noise": (
-                "The gradient is multiplied by the step.",
-                "The gradient is multiplied by the step.",
+                "However small the step, the walk goes equally far uphill.",
+                "Multiply the gradient by step.",
             ),
         },
     ),
     "bits_per_dimension": Exercise(
         "1.14",
-        bits_per_dimension,
-        inputs=lambda draw: (100 * draw.normal(5) - 50,),
-        gradient=(),
+        bpd,
+        inputs=lambda draw: (NATS * (1 + draw.uniform(3)),),
         mistakes={
-            "nats / (784 * math.log(2))": (
-                "The sign is flipped: bits are positive.",
-                "The sign is flipped: bits are positive.",
+            "-bpd(nats)": MORE_FOR_LESS,
+            "nats / 784": MORE_FOR_LESS,
+            "-nats / 784": NOT_BITS,
+            "-nats / (784 * 2)": NOT_BITS,
+            "-nats / 784 * math.log(2)": NOT_BITS,
+            "-nats / (784 * math.log(10))": NOT_BITS,
+            "-nats / math.log(2)": (
+                "These are the bits of the whole image: a larger image would need more.",
+                "Divide by the number of pixels.",
             ),
-            "-nats / 784": ("Those are nats per dimension.", "Divide by log 2 to get bits."),
-            "-nats / math.log(2)": ("Those are the bits of the image.", "Divide by its pixels."),
             "nats.abs() / (784 * math.log(2))": (
-                "Change the sign, do not drop it: a log-density may be positive.",
-                "Change the sign, do not drop it: a log-density may be positive.",
+                "For a log-density above 0 the sign is wrong: densities may exceed 1.",
+                "Change the sign instead of dropping it.",
             ),
             "-nats / (28 * math.log(2))": (
-                "An image has 28 x 28 = 784 pixels.",
-                "An image has 28 x 28 = 784 pixels.",
-            ),
-            "-nats / (784 * 2)": ("Divide by log 2, not by 2.", "Divide by log 2, not by 2."),
-            "nats / 784": (
-                "Flip the sign, and divide by log 2.",
-                "Flip the sign, and divide by log 2.",
-            ),
-            "-nats * math.log(2) / 784": (
-                "Divide by log 2: a nat is more than a bit.",
-                "Divide by log 2: a nat is more than a bit.",
+                "The dimensions of an image are not its 28 rows.",
+                "An image has 28 x 28 pixels.",
             ),
         },
     ),

@@ -1,15 +1,35 @@
-"""Exercises of notebook 02, the MLP classifier."""
+"""The exercises of notebook 02: a classifier, its loss, and how well its error is known."""
 
 from labutils.exercises.kinds import Exercise
+from labutils.exercises.pairs import BATCH_SUMMED
 
 import math
 
 import torch
 from torch.nn import functional as F
 
+BIASES = (
+    "A layer computes W x + b. Not every unit has its b here.",
+    "Each hidden unit and each of the 10 outputs has a bias.",
+)
+
 
 def parameter_count(hidden_dim):
     return 784 * hidden_dim + hidden_dim + 10 * hidden_dim + 10
+
+
+DROPOUT_SCALE = (
+    "What reaches the output layer has another mean than without dropout.",
+    "Divide the units that stay by the fraction of units that stay, 1 - ratio.",
+)
+NOTHING_DROPPED = (
+    "No unit is ever dropped.",
+    "Multiply the hidden units by mask.",
+)
+OFFSET_MISSING = (
+    "One of the two layers maps 0 to 0, whatever it has learned.",
+    "A layer computes W x + b: look for the b of both.",
+)
 
 
 def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
@@ -17,9 +37,27 @@ def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     return (mask * hidden / (1 - ratio)) @ W2.T + b2
 
 
+LARGE = torch.tensor([[200.0, 0, -200, 100]] * 2)
+PROBABILITIES_AVERAGED = (
+    "Probabilities are averaged. The likelihood of several labels is their product.",
+    "Take the logarithm of each probability, then the mean.",
+)
+
+
 def cross_entropy(logits, labels):
     own = logits[torch.arange(len(labels)), labels]
     return (logits.logsumexp(-1) - own).mean()
+
+
+def own(table, labels):
+    """The entry of each row that belongs to its label."""
+    return table[torch.arange(len(labels)), labels]
+
+
+STANDARD_ERRORS = (
+    "An interval of this width holds the true rate more often or less often than 95 %.",
+    "95 % of a Gaussian lie within 1.96 standard deviations of its mean.",
+)
 
 
 def half_width(error, n):
@@ -30,24 +68,19 @@ EXERCISES = {
     "parameter_count": Exercise(
         "",
         parameter_count,
-        inputs=lambda draw: (draw.integers(2, 600),),
-        gradient=(),
+        inputs=lambda draw: (draw.integers(20, 900),),
         mistakes={
-            "784 * hidden_dim + 10 * hidden_dim": (
-                "You counted the weights.",
-                "The biases are parameters too.",
-            ),
-            "784 * hidden_dim + hidden_dim + 10 * hidden_dim": (
-                "The bias of the output layer is missing.",
-                "The bias of the output layer is missing.",
-            ),
-            "784 * hidden_dim + 10 * hidden_dim + 10": (
-                "The bias of the hidden layer is missing.",
-                "The bias of the hidden layer is missing.",
-            ),
+            "784 * hidden_dim + 10 * hidden_dim": BIASES,
+            "784 * hidden_dim + hidden_dim + 10 * hidden_dim": BIASES,
+            "784 * hidden_dim + 10 * hidden_dim + 10": BIASES,
+            "784 * hidden_dim + 1 + 10 * hidden_dim + 1": BIASES,
             "784 * hidden_dim + hidden_dim": (
-                "That is the first layer alone.",
-                "Add the second one.",
+                "The count ends at the hidden layer, but the network returns 10 logits.",
+                "Add the weights and the biases of the output layer.",
+            ),
+            "784 * hidden_dim + hidden_dim + 10": (
+                "The outputs have biases, but nothing connects them to the hidden units.",
+                "Add the weights of the output layer.",
             ),
         },
     ),
@@ -55,96 +88,112 @@ EXERCISES = {
         "2.1",
         classifier_logits,
         inputs=lambda draw: (
-            draw.normal(3, 6),
-            draw.normal(5, 6),
-            draw.normal(5),
-            draw.normal(4, 5),
-            draw.normal(4),
-            draw.bits(3, 5),
+            draw.normal(4, 6),
+            *(draw.normal(8, 6), draw.normal(8)),
+            *(draw.normal(3, 8), draw.normal(3)),
+            draw.bits(4, 8),
             0.1 + 0.3 * draw.uniform(),
         ),
-        gradient=("W1", "b1", "W2", "b2"),
         mistakes={
-            "mask * F.relu(x @ W1.T + b1) @ W2.T + b2": (
-                "The units that stay are not scaled up: divide them by 1 - ratio.",
-                "The units that stay are not scaled up: divide them by 1 - ratio.",
+            "(mask * F.relu(x @ W1.T + b1)) @ W2.T + b2": DROPOUT_SCALE,
+            "(mask * F.relu(x @ W1.T + b1) / ratio) @ W2.T + b2": DROPOUT_SCALE,
+            "(mask * F.relu(x @ W1.T + b1) * (1 - ratio)) @ W2.T + b2": DROPOUT_SCALE,
+            "((mask * F.relu(x @ W1.T + b1)) @ W2.T + b2) / (1 - ratio)": DROPOUT_SCALE,
+            "(mask * (x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": (
+                "Two linear maps in a row are one linear map: the hidden layer adds nothing.",
+                "The ReLU is missing.",
             ),
-            "mask * F.relu(x @ W1.T + b1) / ratio @ W2.T + b2": (
-                "You divide by the dropout ratio.",
-                "Divide by the fraction that stays, 1 - ratio.",
+            "F.relu(x @ W1.T + b1) @ W2.T + b2": NOTHING_DROPPED,
+            "(F.relu(x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": NOTHING_DROPPED,
+            "classifier_logits(x, W1, b1, W2, b2, 1 - mask, ratio)": (
+                "The units that are to stay are dropped, and the others stay.",
+                "A 1 in the mask stands for a unit that stays.",
             ),
-            "mask * F.relu(x @ W1.T + b1) * (1 - ratio) @ W2.T + b2": (
-                "You multiply by 1 - ratio.",
-                "Divide, so that the mean stays as without dropout.",
+            "classifier_logits(x, W1, 0 * b1, W2, b2, mask, ratio)": OFFSET_MISSING,
+            "classifier_logits(x, W1, b1, W2, 0 * b2, mask, ratio)": OFFSET_MISSING,
+            "F.relu(classifier_logits(x, W1, b1, W2, b2, mask, ratio))": (
+                "No logit is negative, so that no class can be ruled out.",
+                "The ReLU belongs to the hidden layer alone.",
             ),
-            "mask * (x @ W1.T + b1) / (1 - ratio) @ W2.T + b2": (
-                "The ReLU is missing: without it the two layers collapse into one linear map.",
-                "The ReLU is missing: without it the two layers collapse into one linear map.",
-            ),
-            "F.relu(x @ W1.T + b1) @ W2.T + b2": (
-                "The mask is missing: this is the function at test time.",
-                "The mask is missing: this is the function at test time.",
+            "classifier_logits(x, W1, b1, W2, b2, mask, ratio).softmax(-1)": (
+                "The rows add up to 1: these are probabilities.",
+                "Logits are what the softmax is applied to, later.",
             ),
         },
     ),
     "cross_entropy": Exercise(
         "2.4",
         cross_entropy,
-        inputs=lambda draw: (draw.normal(5, 4) * draw.choice([1, 100]), draw.integers(0, 4, 5)),
+        inputs=lambda draw: (
+            torch.cat([draw.normal(4, 4), LARGE + draw.normal(2, 4)]),
+            torch.cat([draw.integers(0, 4, (4,)), torch.tensor([2, 0])]),
+        ),
         gradient=("logits",),
         mistakes={
-            "-F.cross_entropy(logits, labels)": (
-                "The sign is flipped: a loss is minimised.",
-                "The sign is flipped: a loss is minimised.",
+            "-cross_entropy(logits, labels)": (
+                "The less probable the labels, the lower the loss.",
+                "The sign is flipped.",
             ),
-            "F.cross_entropy(logits, labels, reduction='sum')": (
-                "You sum over the batch.",
-                "Take the mean, so that its size does not matter.",
+            "len(labels) * cross_entropy(logits, labels)": BATCH_SUMMED,
+            "logits.logsumexp(-1) - own(logits, labels)": (
+                "Each example has a loss of its own. Gradient descent needs one number.",
+                "Take the mean over the batch.",
             ),
-            "F.cross_entropy(logits, labels, reduction='none')": (
-                "Average over the batch.",
-                "Average over the batch.",
+            "cross_entropy(logits.softmax(-1), labels)": (
+                "The softmax is applied twice: even certain and right answers keep a loss.",
+                "The arguments are logits, which logsumexp takes as they are.",
             ),
-            "F.cross_entropy(logits.softmax(-1), labels)": (
-                "The softmax is applied twice: the argument holds logits, not probabilities.",
-                "The softmax is applied twice: the argument holds logits, not probabilities.",
+            "-own(logits.softmax(-1), labels).mean()": PROBABILITIES_AVERAGED,
+            "-own(logits.softmax(-1), labels).mean().log()": PROBABILITIES_AVERAGED,
+            "-own(logits, labels).mean()": (
+                "Adding 1 to all logits lowers the loss, though no probability changes.",
+                "The logits are not normalised: their logsumexp is missing.",
             ),
-            "-(logits.exp() / logits.exp().sum(-1, keepdim=True)).log()[range(len(labels)), labels].mean()": (
-                "exp(200) overflows.",
-                "Use logsumexp, which takes the largest logit out first.",
-            ),
-            "-logits.softmax(-1).log()[range(len(labels)), labels].mean()": (
-                "A probability has underflowed to 0 before its logarithm.",
-                "Stay with logarithms: log_softmax, or the logit minus logsumexp.",
-            ),
-            "-logits.softmax(-1)[range(len(labels)), labels].mean()": (
-                "That is the mean probability of the label.",
-                "Take the logarithm of each first.",
-            ),
-            "-logits[range(len(labels)), labels].mean()": (
-                "The logits are not normalised: subtract logsumexp over the classes.",
-                "The logits are not normalised: subtract logsumexp over the classes.",
+            "cross_entropy(logits, labels) / logits.shape[-1]": (
+                "The mean runs over the classes too, though only the label's counts.",
+                "Divide by the number of examples alone.",
             ),
         },
     ),
     "half_width": Exercise(
         "2.5",
         half_width,
-        inputs=lambda draw: (0.02 + 0.4 * draw.uniform(), draw.integers(20, 400)),
-        gradient=(),
+        inputs=lambda draw: (0.05 + 0.4 * draw.uniform(), draw.integers(20, 2000)),
         mistakes={
-            "math.sqrt(error * (1 - error) / n)": (
-                "That is one standard error.",
-                "95 % of a Gaussian lie within 1.96 of them.",
+            "math.sqrt(error * (1 - error) / n)": STANDARD_ERRORS,
+            "1.645 * math.sqrt(error * (1 - error) / n)": STANDARD_ERRORS,
+            "2 * math.sqrt(error * (1 - error) / n)": STANDARD_ERRORS,
+            "1.96 * error * (1 - error) / n": (
+                "This is a variance, which can't be added to a rate: its unit is squared.",
+                "Take the square root.",
             ),
-            "1.96 * error * (1 - error) / n": ("That is a variance.", "Take its square root."),
             "1.96 * math.sqrt(error * (1 - error))": (
-                "That is the spread of one digit.",
-                "The mean of n digits varies less: divide by n.",
+                "More digits don't narrow the interval: this is the spread of a single one.",
+                "The variance of a mean is n times smaller.",
             ),
-            "2 * 1.96 * math.sqrt(error * (1 - error) / n)": (
-                "That is the whole width of the interval.",
+            "1.96 * math.sqrt(error * (1 - error)) / n": (
+                "Four times the digits narrow the interval to a quarter. It should be to a half.",
+                "The division by n belongs under the root.",
+            ),
+            "1.96 * math.sqrt(error * 1 - error / n)": (
+                "Products and quotients come before the difference, so error - error / n is left.",
+                "Put 1 - error in brackets.",
+            ),
+            "1.96 * math.sqrt(error / n)": (
+                "A classifier that is always wrong is as uncertain as can be. It isn't.",
+                "The factor 1 - error is missing.",
+            ),
+            "2 * half_width(error, n)": (
+                "This is the width of the whole interval.",
                 "Return half of it.",
+            ),
+            "100 * half_width(error, n)": (
+                "This is in percent, while the error is a fraction.",
+                "Leave out the factor 100.",
+            ),
+            "error + half_width(error, n)": (
+                "This is the upper end of the interval.",
+                "Return its distance from the centre.",
             ),
         },
     ),

@@ -1,17 +1,33 @@
-"""Exercises of notebook 04, the Bernoulli VAE."""
+"""The exercises of notebook 04: bits as latents, and gradients through them."""
 
 from labutils.exercises.kinds import Exercise
+from labutils.exercises.pairs import (
+    DIMENSIONS_AVERAGED,
+    DIMENSIONS_KEPT,
+    KL_ADDED,
+    KL_MISSING,
+    LOG_OF_MEAN,
+    LOSS,
+    NEGATIVE_KL,
+    PER_EXAMPLE,
+    SAMPLES_KEPT,
+    SAMPLES_SUMMED,
+)
 
 import math
 
 import torch
 from torch.nn import functional as F
 
-
-def pixels(z, x, W, b):
-    """log p(x given z) of a linear decoder: (samples, batch)."""
-    logits = z @ W.T + b
-    return (x * logits - F.softplus(logits)).sum(-1)
+CERTAIN = torch.tensor([[150.0, -150, 0, 40]])
+LOG_2 = (
+    "The divergence of fair coins, logits of 0, from fair coins isn't 0.",
+    "Dividing by 1/2 inside a logarithm adds log 2 outside: once for each bit.",
+)
+ENTROPY = (
+    "The result is largest for fair coins, whose divergence from fair coins is 0.",
+    "The divergence is log 2 minus the entropy, for each bit.",
+)
 
 
 def kl_bits(logits):
@@ -20,9 +36,35 @@ def kl_bits(logits):
     return (p * one + (1 - p) * zero).sum(-1)
 
 
+def kl_from_probabilities(logits):
+    p = logits.sigmoid()
+    return (p * p.log() + (1 - p) * (1 - p).log() + math.log(2)).sum(-1)
+
+
+OWN_SAMPLE = (
+    "The baseline depends on the sample it is subtracted for, which makes the estimate biased.",
+    "Leave a sample's own g out of the sum for its baseline, and divide by one less.",
+)
+
+
 def leave_one_out_gradient(g, z, logits):
     baseline = (g.sum(0) - g) / (len(g) - 1)
     return ((g - baseline)[..., None] * (z - logits.sigmoid())).mean(0)
+
+
+def score_function(g, z, logits):
+    """Eq. 4.9."""
+    return (g[..., None] * (z - logits.sigmoid())).mean(0)
+
+
+NOT_LOGISTIC = (
+    "z is above one half with another probability than sigmoid(logits): the noise isn't logistic.",
+    "The noise is log u - log(1 - u).",
+)
+TEMPERATURE = (
+    "The temperature doesn't divide the whole argument of the sigmoid.",
+    "It divides the sum of the logit and the noise.",
+)
 
 
 def relaxed_bits(logits, u, temperature):
@@ -34,111 +76,87 @@ def hard_elbo(relaxed, kl, x, W, b):
     return (x * logits - F.softplus(logits)).sum(-1).mean(0) - kl
 
 
+def log_p_x(z, x, W, b):
+    """log p(x given z) of a linear decoder: (samples, batch)."""
+    logits = z @ W.T + b
+    return (x * logits - F.softplus(logits)).sum(-1)
+
+
+def hard(relaxed):
+    return (relaxed > 0.5).float()
+
+
 EXERCISES = {
     "kl_bits": Exercise(
         "4.3",
         kl_bits,
-        inputs=lambda draw: (
-            torch.cat([2 * draw.normal(3, 4), torch.tensor([[150.0, -150, 0, 40]])]),
-        ),
+        inputs=lambda draw: (torch.cat([2 * draw.normal(3, 4), CERTAIN]),),
         gradient=("logits",),
         mistakes={
-            "kl_bits(logits) - math.log(2) * logits.shape[-1]": (
-                "log 2 is missing, once for each bit: p log p + (1 - p) log(1 - p) is minus the entropy, and the prior adds log 2.",
-                "log 2 is missing, once for each bit: p log p + (1 - p) log(1 - p) is minus the entropy, and the prior adds log 2.",
+            "kl_bits(logits) - math.log(2) * logits.shape[-1]": LOG_2,
+            "kl_bits(logits) - math.log(2) * (logits.shape[-1] - 1)": LOG_2,
+            "kl_bits(logits) - math.log(2) * logits.shape[-1] * 2": LOG_2,
+            "kl_bits(logits) + math.log(2) * logits.shape[-1]": LOG_2,
+            kl_from_probabilities: (
+                "0 log 0 is nan, which comes out as soon as a bit is certain.",
+                "Take both logarithms from the logit: F.logsigmoid(a) and F.logsigmoid(-a).",
             ),
-            "kl_bits(logits) - math.log(2)": (
-                "log 2 is added once.",
-                "It belongs to every bit: add it before the sum.",
+            "-kl_bits(logits)": NEGATIVE_KL,
+            "kl_bits(logits[..., None])": DIMENSIONS_KEPT,
+            "math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
+            "2 * math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
+            "kl_bits(logits).sum()": PER_EXAMPLE,
+            "kl_bits(logits).mean()": PER_EXAMPLE,
+            "kl_bits(logits) / math.log(2)": (
+                "These are bits. The course counts in nats.",
+                "Use natural logarithms, and don't divide by log 2.",
             ),
-            "(logits.sigmoid() * logits.sigmoid().log() + (1 - logits.sigmoid()) * (1 - logits.sigmoid()).log() + math.log(2)).sum(-1)": (
-                "0 log 0 gives nan where a bit is certain.",
-                "Take both logarithms from the logit: log p is F.logsigmoid(a), and log(1 - p) is F.logsigmoid(-a).",
-            ),
-            "-kl_bits(logits)": (
-                "The sign is flipped: a KL is never negative.",
-                "The sign is flipped: a KL is never negative.",
-            ),
-            "logits.sigmoid() * (F.logsigmoid(logits) + math.log(2)) + (-logits).sigmoid() * (F.logsigmoid(-logits) + math.log(2))": (
-                "Sum over the bits, the last axis.",
-                "Sum over the bits, the last axis.",
-            ),
-            "math.log(2) * logits.shape[-1] - kl_bits(logits)": (
-                "That is the entropy.",
-                "The KL is log 2 minus the entropy, for each bit.",
-            ),
-            "kl_bits(logits).sum()": (
-                "Return one number for each example.",
-                "Return one number for each example.",
-            ),
-            "kl_bits(logits) - 2 * math.log(2) * logits.shape[-1]": (
-                "Dividing by one half inside the logarithm adds log 2.",
-                "Dividing by one half inside the logarithm adds log 2.",
-            ),
-            "kl_bits(logits) / math.log(2)": ("Those are bits.", "Return nats."),
-            "2 * math.log(2) * logits.shape[-1] - kl_bits(logits)": (
-                "The entropy has the wrong sign: the KL is log 2 minus the entropy of the bit.",
-                "The entropy has the wrong sign: the KL is log 2 minus the entropy of the bit.",
-            ),
-            "kl_bits(logits) / logits.shape[-1]": (
-                "You average over the bits.",
-                "Their KL terms add up: take the sum.",
-            ),
-            "kl_bits(logits).mean()": (
-                "Return one number for each example.",
-                "Return one number for each example.",
-            ),
+            "kl_bits(logits) / logits.shape[-1]": DIMENSIONS_AVERAGED,
             "(logits.sigmoid() * (F.logsigmoid(logits) + math.log(2))).sum(-1)": (
-                "Only the term of the bit being 1 is there.",
-                "Add the one of its being 0.",
+                "A bit that is surely 0 costs nothing, while one that is surely 1 costs log 2.",
+                "The expectation has a second term, for the bit being 0.",
+            ),
+            "kl_bits(logits.sigmoid())": (
+                "The sigmoid is applied twice, so that p lies between 0.5 and 0.73.",
+                "p is the sigmoid of the logit, and logsigmoid takes the logit too.",
             ),
         },
     ),
     "leave_one_out_gradient": Exercise(
         "4.10",
         leave_one_out_gradient,
+        # whole g add up without rounding: the score may then be written without the sigmoid
         inputs=lambda draw: (
-            10 * draw.normal(3, 4) - 90,
+            (5 * draw.normal(3, 4)).round() - 90,
             draw.bits(3, 4, 5),
             3 * draw.normal(4, 5),
         ),
-        gradient=(),
         mistakes={
             "-leave_one_out_gradient(g, z, logits)": (
-                "The sign is flipped.",
-                "The score is z - sigmoid(logits), and it is multiplied by g - baseline: a code better than the others becomes more probable.",
+                "Codes that are better than the others become less probable.",
+                "The sign is flipped: (g - baseline) times (z - p).",
             ),
-            "((g - g.mean(0))[..., None] * (z - logits.sigmoid())).mean(0)": (
-                "The baseline depends on its own sample, so that the estimate is biased: it comes out too small.",
-                "Leave that sample out of the mean.",
+            "score_function(g - g.mean(0), z, logits)": OWN_SAMPLE,
+            "score_function(g - g.sum(0) / (len(g) - 1), z, logits)": OWN_SAMPLE,
+            "score_function(g, z, logits)": (
+                "Right on average, but far too noisy: nothing takes the large constant out of g.",
+                "The baseline is missing.",
             ),
-            "(g[..., None] * (z - logits.sigmoid())).mean(0)": (
-                "There is no baseline: right on average, but far too noisy.",
-                "There is no baseline: right on average, but far too noisy.",
-            ),
-            "leave_one_out_gradient(g, z, logits) * len(g)": (
-                "You sum over the samples.",
-                "Take their mean.",
-            ),
-            "((g - (g.sum(0) - g) / len(g))[..., None] * (z - logits.sigmoid())).mean(0)": (
-                "The mean of the others divides by one less than the number of samples.",
-                "The mean of the others divides by one less than the number of samples.",
+            "leave_one_out_gradient(g, z, logits) * len(g)": SAMPLES_SUMMED,
+            "score_function(g - (g.sum(0) - g) / len(g), z, logits)": (
+                "Adding a constant to g changes the result. A baseline would take it out.",
+                "How many are the others? The mean divides by that.",
             ),
             "(g[..., None] * (z - logits)).mean(0)": (
-                "The score of a bit is z minus its probability: take the sigmoid of the logit.",
-                "And the baseline is missing.",
+                "The score isn't 0 on average, so that a constant in g moves the logits.",
+                "The score of a bit is z minus its probability; and a baseline is missing.",
             ),
-            "((g - g.sum(0) / (len(g) - 1))[..., None] * (z - logits.sigmoid())).mean(0)": (
-                "Take one's own g out of the sum.",
-                "Take one's own g out of the sum.",
+            "score_function(g - g.mean(), z, logits)": (
+                "All images share a baseline, though g differs more between images than codes.",
+                "Average over the samples of the same image.",
             ),
-            "((g - g.mean())[..., None] * (z - logits.sigmoid())).mean(0)": (
-                "The baseline is a mean over the samples of the same image.",
-                "The baseline is a mean over the samples of the same image.",
-            ),
-            "(g - (g.sum(0) - g) / (len(g) - 1))[..., None] * (z - logits.sigmoid())": (
-                "Take the mean over the samples, the first axis.",
-                "Take the mean over the samples, the first axis.",
+            "(len(g) * g - g.sum(0))[..., None] / (len(g) - 1) * (z - logits.sigmoid())": (
+                SAMPLES_KEPT
             ),
         },
     ),
@@ -148,57 +166,37 @@ EXERCISES = {
         inputs=lambda draw: (
             draw.normal(4, 3),
             0.02 + 0.96 * draw.uniform(4, 3),
-            0.3 + draw.uniform(),
+            0.2 + 0.5 * draw.uniform(),
         ),
         gradient=("logits",),
         mistakes={
             "((logits + u.logit()) * temperature).sigmoid()": (
-                "You multiply by the temperature.",
-                "Divide: a low one pushes the values to 0 and 1.",
+                "A low temperature pushes the values to one half. It should push them to 0 and 1.",
+                "Divide by the temperature.",
             ),
-            "(logits + u.logit()).sigmoid() / temperature": (
-                "You divide after the sigmoid.",
-                "The temperature divides its argument.",
-            ),
-            "(logits + u.logit()).sigmoid()": (
-                "The temperature is missing.",
-                "The temperature is missing.",
-            ),
+            "(logits + u.logit()).sigmoid() / temperature": TEMPERATURE,
+            "(logits + u.logit()).sigmoid()": TEMPERATURE,
+            "(logits / temperature + u.logit()).sigmoid()": TEMPERATURE,
+            "(logits + u.logit() / temperature).sigmoid()": TEMPERATURE,
             "((logits - u.logit()) / temperature).sigmoid()": (
-                "The noise is subtracted: the same distribution, but 4.13 adds it.",
-                "The noise is subtracted: the same distribution, but 4.13 adds it.",
+                "The distribution is right, but a large u makes a bit small.",
+                "Equation 4.13 adds the noise.",
             ),
-            "((logits + u.log()) / temperature).sigmoid()": (
-                "Subtract log(1 - u) too.",
-                "Subtract log(1 - u) too.",
-            ),
+            "((logits + u.log()) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits + u) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits - (-u.log()).log()) / temperature).sigmoid()": NOT_LOGISTIC,
             "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": (
-                "Add the noise to the logit, not to the probability.",
-                "Add the noise to the logit, not to the probability.",
+                "A probability and a logit are added.",
+                "The noise is added to the logit itself.",
             ),
-            "(logits / temperature + u.logit()).sigmoid()": (
-                "The temperature divides the sum of logit and noise, not the logit alone.",
-                "The temperature divides the sum of logit and noise, not the logit alone.",
-            ),
-            "(logits + u.logit() / temperature).sigmoid()": (
-                "The temperature divides the sum of logit and noise, not the noise alone.",
-                "The temperature divides the sum of logit and noise, not the noise alone.",
-            ),
-            "((logits + u) / temperature).sigmoid()": (
-                "The noise must be logistic: log u - log(1 - u), not u itself.",
-                "The noise must be logistic: log u - log(1 - u), not u itself.",
-            ),
-            "((logits - (-u.log()).log()) / temperature).sigmoid()": (
-                "That is Gumbel noise, for one of many classes.",
-                "For a bit it is the difference of two, which is logistic: log u - log(1 - u).",
-            ),
-            "(logits + u.logit() > 0).float()": (
-                "These are hard bits: they have no gradient.",
-                "Keep the sigmoid.",
+            "((logits + u.logit()) > 0).float()": (
+                "These are hard bits, through which no gradient passes.",
+                "Keep the sigmoid: no comparison, no rounding.",
             ),
             "(logits + u.logit()) / temperature": (
-                "The sigmoid is missing: a relaxed bit lies between 0 and 1.",
-                "The sigmoid is missing: a relaxed bit lies between 0 and 1.",
+                "The values leave the interval from 0 to 1, in which a relaxed bit lies.",
+                "The sigmoid is missing.",
             ),
         },
     ),
@@ -212,48 +210,33 @@ EXERCISES = {
             draw.normal(6, 5),
             draw.normal(6),
         ),
-        gradient=("W", "b"),
         mistakes={
-            "pixels(relaxed, x, W, b).mean(0) - kl": (
-                "You score the relaxed bits.",
-                "The codes of the model are 0 or 1: that is no bound.",
+            "log_p_x(relaxed, x, W, b).mean(0) - kl": (
+                "The codes that are scored lie between 0 and 1. The model has none of those.",
+                "Round the relaxed bits first.",
             ),
-            "pixels((relaxed < 0.5).float(), x, W, b).mean(0) - kl": (
-                "The bits are swapped: a bit is 1 where the relaxed one is above one half.",
-                "The bits are swapped: a bit is 1 where the relaxed one is above one half.",
+            "hard_elbo(1 - relaxed, kl, x, W, b)": (
+                "A bit that is nearly 1 is rounded to 0, and the other way round.",
+                "A bit is 1 where the relaxed one is above one half.",
             ),
-            "hard_elbo(relaxed, -kl, x, W, b)": (
-                "The KL is added.",
-                "It is subtracted: the ELBO lies below log p(x).",
-            ),
-            "hard_elbo(relaxed, 0 * kl, x, W, b)": ("The KL is missing.", "The KL is missing."),
-            "pixels((relaxed > 0.5).float(), x, W, b) - kl": (
-                "Take the mean over the samples, the first axis.",
-                "Take the mean over the samples, the first axis.",
-            ),
-            "pixels((relaxed > 0.5).float(), x, W, b).sum(0) - kl": (
-                "You sum over the samples.",
-                "Take their mean.",
-            ),
-            "pixels((relaxed > 0.5).float(), x, W, b).logsumexp(0) - math.log(len(relaxed)) - kl": (
-                "The ELBO averages the logarithms, not the probabilities.",
-                "The ELBO averages the logarithms, not the probabilities.",
-            ),
+            "hard_elbo(relaxed, -kl, x, W, b)": KL_ADDED,
+            "hard_elbo(relaxed, 0 * kl, x, W, b)": KL_MISSING,
+            "log_p_x(hard(relaxed), x, W, b) - kl": SAMPLES_KEPT,
+            "log_p_x(hard(relaxed), x, W, b).sum(0) - kl": SAMPLES_SUMMED,
+            "log_p_x(hard(relaxed), x, W, b).exp().mean(0).log() - kl": LOG_OF_MEAN,
             "hard_elbo(relaxed, kl, x, W, 0 * b)": (
+                "A code of zeros gives each pixel the probability one half.",
                 "The offsets b are missing.",
-                "The offsets b are missing.",
             ),
-            "kl - pixels((relaxed > 0.5).float(), x, W, b).mean(0)": (
-                "That is the loss.",
-                "The ELBO is what is maximised: flip the sign.",
+            "-hard_elbo(relaxed, kl, x, W, b)": LOSS,
+            "log_p_x(hard(relaxed.mean(0)), x, W, b) - kl": (
+                "The samples are averaged into one code. Each of them is a code.",
+                "Average the log-likelihoods, not the codes.",
             ),
-            "pixels((relaxed.mean(0) > 0.5).float(), x, W, b) - kl": (
-                "You average the codes.",
-                "Average the log-likelihoods: each sample is a code.",
-            ),
-            "hard_elbo(relaxed, kl, x, W, b).mean()": (
-                "Return one number for each example.",
-                "Return one number for each example.",
+            "hard_elbo(relaxed, kl, x, W, b).mean()": PER_EXAMPLE,
+            "log_p_x(hard(relaxed), x, W, b).mean(0) / x.shape[-1] - kl": (
+                "The log-likelihood is averaged over pixels, which makes the KL count far more.",
+                "The pixels of an image are independent given z: their terms add up.",
             ),
         },
     ),

@@ -1,190 +1,143 @@
-"""Exercises of notebook 05, the autoencoder made generative."""
+"""The exercises of notebook 05: mixtures of codes, and measures of samples."""
 
 from labutils.exercises.kinds import Exercise
+from labutils.exercises.pairs import DIMENSIONS_AVERAGED, DIMENSIONS_KEPT, OUT_OF_RANGE
 
 import math
 
 import torch
 
-
-def mixture_parameters(components, d):
-    return components * (1 + d + d * (d + 1) // 2) - 1
+FAR = torch.tensor([[0.0], [-5], [-130], [-140], [-150]])
+WEIGHT = (
+    "The weight of a component doesn't multiply its density, as it does in equation 5.3.",
+    "The logarithm of a product is a sum: add log_weight before normalising.",
+)
+NOT_NORMALISED = (
+    "The responsibilities for a code don't add up to 1.",
+    "Equation 5.3 divides by the sum over all components: softmax does.",
+)
 
 
 def responsibilities(log_weight, log_density):
     return (log_weight + log_density).softmax(-1)
 
 
+def without_softmax(log_weight, log_density):
+    joint = log_weight.exp() * log_density.exp()
+    return joint / joint.sum(-1, keepdim=True)
+
+
+FIT = (
+    "The fit doesn't enter as in equation 5.5.",
+    "total is the log-likelihood of all codes already: multiply it by -2.",
+)
+PRICE = (
+    "The price of a parameter isn't that of equation 5.5.",
+    "Each costs log N, a natural logarithm.",
+)
+WEIGHTS = (
+    "The wrong number of weights is counted: they add up to 1.",
+    "K weights that add up to 1 have K - 1 free ones.",
+)
+COVARIANCE = (
+    "The free numbers of a covariance are miscounted. It is symmetric, and not diagonal.",
+    "They are its diagonal and what is above it: d (d + 1) / 2.",
+)
+
+
+def bic(total, components, d, n):
+    parameters = components * (1 + d + d * (d + 1) // 2) - 1
+    return -2 * total + parameters * math.log(n)
+
+
+def size(components, d):
+    """The number of parameters of a mixture."""
+    return components * (1 + d + d * (d + 1) // 2) - 1
+
+
+UNITS = (
+    "Terms of different units are added. In a squared distance every term is a square.",
+    "Square the differences of the means, and those of the standard deviations.",
+)
+CROSS_TERM = (
+    "The distance of a Gaussian from itself isn't 0.",
+    "Look at the cross term, -2 s t.",
+)
+ONLY_HALF = (
+    "Two different Gaussians can have distance 0.",
+    "Means and spreads both count.",
+)
+
+
 def frechet_diagonal(mean_a, std_a, mean_b, std_b):
-    return (mean_a - mean_b).square().sum() + (std_a - std_b).square().sum()
+    return ((mean_a - mean_b) ** 2).sum() + ((std_a - std_b) ** 2).sum()
+
+
+TWICE = (
+    "A sample that lies in several balls counts several times.",
+    "It counts once, if it lies in any of them.",
+)
+NOT_A_FRACTION = (
+    "What comes out is not the fraction of the samples.",
+    "Ask of each sample whether a ball holds it, then take the mean of the answers.",
+)
+# Distances in radii: in the first ball; in two; on the edge; only in a ball that isn't nearest; in
+# none. No sample lies in the last ball.
+IN_RADII = torch.tensor(
+    [
+        [0.5, 1.5, 1.5, 40],
+        [0.5, 0.6, 1.5, 40],
+        [1, 1.5, 1.5, 40],
+        [1.4, 1.6, 0.7, 40],
+        [2, 2, 2, 40],
+    ]
+)
 
 
 def precision(distances, radii):
     return (distances <= radii).any(1).float().mean()
 
 
-def bic(total, components, d, n):
-    return -2 * total + mixture_parameters(components, d) * math.log(n)
+def balls(draw):
+    """Distances and radii on which all mistakes differ: (N, 4) and (4,)."""
+    count = torch.tensor([draw.choice((2, 3, 4, 6, 8)), 1, 1, 2, 3])
+    ratio = IN_RADII.repeat_interleave(count, 0)
+    ratio = torch.where(ratio == 1, ratio, ratio * (1 + 0.1 * draw.uniform(*ratio.shape)))
+    radii = torch.tensor([1, 2, 4, 0.1]) * (1 + 0.2 * draw.uniform(4))
+    return ratio * radii, radii
 
 
 EXERCISES = {
     "responsibilities": Exercise(
         "5.3",
         responsibilities,
-        inputs=lambda draw: (
-            draw.normal(3).log_softmax(0),
-            torch.cat([draw.normal(3, 3), draw.normal(2, 3) - 130]),
-        ),
-        gradient=(),
+        inputs=lambda draw: (draw.normal(3).log_softmax(-1), 3 * draw.normal(5, 3) + FAR),
         mistakes={
             "log_density.softmax(-1)": (
-                "The weights of the components are missing: a large component claims more codes.",
-                "The weights of the components are missing: a large component claims more codes.",
+                "Large components and small ones have the same claim to a code.",
+                "The weights of the components are missing.",
             ),
-            "(log_weight.exp() + log_density).softmax(-1)": (
-                "Add the logarithm of the weight, which is the argument itself.",
-                "Add the logarithm of the weight, which is the argument itself.",
-            ),
+            "(log_weight.exp() + log_density).softmax(-1)": WEIGHT,
+            "(log_weight * log_density).softmax(-1)": WEIGHT,
+            "log_weight.exp() * log_density.softmax(-1)": WEIGHT,
             "(log_weight + log_density).softmax(0)": (
-                "You normalise over the codes.",
-                "For each code, the components share one whole.",
+                "The codes share each component. It is the components that share each code.",
+                "Normalise over the components, the last axis.",
             ),
-            "log_weight.exp() * log_density.exp() / (log_weight.exp() * log_density.exp()).sum(-1, keepdim=True)": (
-                "That is no number: exp(-130) underflows to 0, and 0 / 0 is none; or a logarithm was taken of log_weight, which is one.",
-                "The softmax of the sum needs neither.",
-            ),
+            without_softmax: OUT_OF_RANGE,
+            "(log_weight + log_density).exp()": NOT_NORMALISED,
+            "log_weight + log_density": NOT_NORMALISED,
             "(log_weight + log_density).log_softmax(-1)": (
-                "Those are logarithms.",
-                "Take the exponential.",
+                "These are logarithms: they are negative.",
+                "Take the exponential, or softmax instead of log_softmax.",
             ),
-            "log_weight + log_density": ("That is the numerator's logarithm.", "Normalise it."),
-            "(log_weight * log_density).softmax(-1)": (
-                "The logarithm of a product is a sum: add them.",
-                "The logarithm of a product is a sum: add them.",
-            ),
-            "(log_weight + log_density).exp()": (
-                "exp(-130) underflows to 0, and nothing normalises it: softmax does both.",
-                "exp(-130) underflows to 0, and nothing normalises it: softmax does both.",
-            ),
-            "(log_weight + log_density) / (log_weight + log_density).sum(-1, keepdim=True)": (
-                "You divide logarithms.",
+            "(lambda a: a / a.sum(-1, keepdim=True))(log_weight + log_density)": (
+                "Logarithms are divided as if they were probabilities.",
                 "Normalise their exponentials: softmax.",
             ),
-            "log_weight.exp() * log_density.softmax(-1)": (
-                "Multiply by the weight before normalising: add its logarithm inside the softmax.",
-                "Multiply by the weight before normalising: add its logarithm inside the softmax.",
-            ),
             "(log_weight + log_density).logsumexp(-1)": (
-                "That is log m(z), the denominator's logarithm.",
-                "Divide by it.",
-            ),
-        },
-    ),
-    "frechet_diagonal": Exercise(
-        "5.8",
-        frechet_diagonal,
-        inputs=lambda draw: (draw.normal(4), draw.positive(4), draw.normal(4), draw.positive(4)),
-        gradient=(),
-        mistakes={
-            "frechet_diagonal(mean_a, std_a, mean_b, std_b).sqrt()": (
-                "That is the root.",
-                "The squared distance is asked for.",
-            ),
-            "(mean_a - mean_b).square().sum() + (std_a ** 2 - std_b ** 2).square().sum()": (
-                "You compare the variances.",
-                "In the closed form it is the standard deviations.",
-            ),
-            "(mean_a - mean_b).square().sum() + (std_a ** 2 + std_b ** 2).sum()": (
-                "The cross term is missing: minus twice the sum of the products of the two.",
-                "The cross term is missing: minus twice the sum of the products of the two.",
-            ),
-            "(mean_a - mean_b).square().sum()": (
-                "The spreads are missing.",
-                "The spreads are missing.",
-            ),
-            "(std_a - std_b).square().sum()": ("The means are missing.", "The means are missing."),
-            "(mean_a - mean_b).square().sum() + (std_a + std_b - 2 * (std_a * std_b).sqrt()).sum()": (
-                "You read standard deviations as variances: square them.",
-                "You read standard deviations as variances: square them.",
-            ),
-            "(mean_a - mean_b).norm() + (std_a - std_b).square().sum()": (
-                "Square the distance of the means.",
-                "Square the distance of the means.",
-            ),
-            "(mean_a - mean_b).square().sum() + (std_a ** 2 + std_b ** 2 - std_a * std_b).sum()": (
-                "The factor 2 of the cross term is missing.",
-                "The factor 2 of the cross term is missing.",
-            ),
-            "(mean_a - mean_b).square().sum() + (std_a ** 2 + std_b ** 2 - 2 * (std_a * std_b).sqrt()).sum()": (
-                "The root of s² t² is s t.",
-                "The root of s² t² is s t.",
-            ),
-            "((mean_a - mean_b).square() + (std_a + std_b).square()).sum()": (
-                "The cross term is subtracted: s² + t² - 2 s t.",
-                "The cross term is subtracted: s² + t² - 2 s t.",
-            ),
-            "(mean_a - mean_b).square().sum() + (std_a - std_b).abs().sum()": (
-                "Square the differences of the standard deviations, too.",
-                "Square the differences of the standard deviations, too.",
-            ),
-            "frechet_diagonal(mean_a, std_a, mean_b, std_b) / len(mean_a)": (
-                "You average over the dimensions.",
-                "Their terms add up: take the sum.",
-            ),
-            "(mean_a - mean_b).square() + (std_a - std_b).square()": (
-                "Sum over the dimensions, to one number.",
-                "Sum over the dimensions, to one number.",
-            ),
-        },
-    ),
-    "precision": Exercise(
-        "5.9",
-        precision,
-        inputs=lambda draw: (
-            draw.integers(1, 12, (8, 5)).float(),
-            draw.integers(1, 5, (5,)).float(),
-        ),
-        gradient=(),
-        mistakes={
-            "(distances <= radii).float().mean()": (
-                "You count pairs.",
-                "A sample counts once, if it lies in any ball.",
-            ),
-            "(distances <= radii).any(0).float().mean()": (
-                "That is the fraction of balls that hold a sample.",
-                "Count the samples in a ball.",
-            ),
-            "(distances <= radii).all(1).float().mean()": (
-                "One ball is enough: any, not all.",
-                "One ball is enough: any, not all.",
-            ),
-            "(distances <= radii).any(1).float().sum()": (
-                "Divide by the number of samples.",
-                "Divide by the number of samples.",
-            ),
-            "(distances <= radii).any().float()": (
-                "You ask whether any sample lies in any ball.",
-                "any(1) asks it of each sample.",
-            ),
-            "(distances <= radii).sum() / len(distances)": (
-                "You count balls.",
-                "A sample in several balls counts once: any.",
-            ),
-            "(distances <= radii).any(1).float()": (
-                "Take the mean over the samples, to one number.",
-                "Take the mean over the samples, to one number.",
-            ),
-            "(distances < radii).any(1).float().mean()": (
-                "A sample on the edge of a ball counts: less or equal.",
-                "A sample on the edge of a ball counts: less or equal.",
-            ),
-            "(distances.min(1).values <= radii[distances.argmin(1)]).float().mean()": (
-                "You look at the nearest ball only.",
-                "A farther, larger one may hold the sample.",
-            ),
-            "(distances > radii).all(1).float().mean()": (
-                "Those are the samples in no ball: the rest of them is asked for.",
-                "Those are the samples in no ball: the rest of them is asked for.",
+                "This is log m(z), one number per code. What is each component's share in it?",
+                "Divide each numerator of equation 5.3 by the denominator: softmax.",
             ),
         },
     ),
@@ -192,72 +145,107 @@ EXERCISES = {
         "5.5",
         bic,
         inputs=lambda draw: (
-            -300 - 100 * draw.uniform(),
-            draw.integers(2, 6),
-            draw.integers(2, 9),
-            draw.integers(50, 900),
+            -100 - 300 * draw.uniform(),
+            draw.integers(2, 7),
+            draw.integers(4, 20),
+            draw.integers(200, 5000),
         ),
-        gradient=(),
         mistakes={
-            "2 * total + mixture_parameters(components, d) * math.log(n)": (
-                "The sign: minus twice the log-likelihood.",
-                "A better fit lowers the BIC.",
+            "2 * total + size(components, d) * math.log(n)": (
+                "A better fit raises the result. The mixture with the lowest BIC is chosen.",
+                "Minus twice the log-likelihood.",
             ),
-            "-total + mixture_parameters(components, d) * math.log(n)": (
-                "The factor 2 before the log-likelihood is missing.",
-                "The factor 2 before the log-likelihood is missing.",
+            "-total + size(components, d) * math.log(n)": FIT,
+            "-2 * total * n + size(components, d) * math.log(n)": FIT,
+            "-2 * total + size(components, d)": PRICE,
+            "-2 * total + size(components, d) * n": PRICE,
+            "-2 * total + size(components, d) * math.log10(n)": PRICE,
+            "-2 * total + 0.5 * size(components, d) * math.log(n)": PRICE,
+            "-2 * total + 2 * size(components, d)": (
+                "This is Akaike's criterion, in which a parameter costs 2, whatever N is.",
+                "In equation 5.5 each parameter costs log N.",
             ),
-            "-2 * total + mixture_parameters(components, d)": (
-                "Each parameter costs log N.",
-                "You charge 1 for it.",
+            "-2 * total - size(components, d) * math.log(n)": (
+                "A larger mixture is rewarded for its parameters.",
+                "They are a cost, and lower is better: add them.",
             ),
-            "-2 * total - mixture_parameters(components, d) * math.log(n)": (
-                "Parameters are a cost: add them.",
-                "You reward a large mixture.",
-            ),
-            "-2 * total + (mixture_parameters(components, d) + 1) * math.log(n)": (
-                "The weights sum to 1: one of them is not free.",
-                "Subtract 1.",
-            ),
-            "-2 * total + (components * (1 + 2 * d) - 1) * math.log(n)": (
-                "You count diagonal covariances.",
-                "A full one has d (d + 1) / 2 numbers.",
-            ),
-            "-2 * total + (components * (1 + d + d * d) - 1) * math.log(n)": (
-                "A covariance is symmetric: d (d + 1) / 2 of its d * d numbers are free.",
-                "A covariance is symmetric: d (d + 1) / 2 of its d * d numbers are free.",
-            ),
-            "-2 * total + mixture_parameters(components, d) * n": (
-                "Each parameter costs log N, not N.",
-                "Each parameter costs log N, not N.",
-            ),
-            "-2 * total + 2 * mixture_parameters(components, d)": (
-                "That is Akaike's criterion.",
-                "Here each parameter costs log N.",
-            ),
-            "-2 * total + components * (d + d * (d + 1) // 2) * math.log(n)": (
-                "The weights are missing: K - 1 of them are free.",
-                "The weights are missing: K - 1 of them are free.",
-            ),
-            "-2 * total * n + mixture_parameters(components, d) * math.log(n)": (
-                "total is already the sum over the codes: do not multiply by n.",
-                "total is already the sum over the codes: do not multiply by n.",
+            "-2 * total + (size(components, d) + 1) * math.log(n)": WEIGHTS,
+            "-2 * total + components * (d + d * (d + 1) // 2) * math.log(n)": WEIGHTS,
+            "-2 * total + (components * (1 + 2 * d) - 1) * math.log(n)": COVARIANCE,
+            "-2 * total + (components * (1 + d + d * d) - 1) * math.log(n)": COVARIANCE,
+            "-2 * total + components * (1 + d + d * d) * math.log(n)": COVARIANCE,
+            "-2 * total + (components * (1 + d + d * (d - 1) // 2) - 1) * math.log(n)": COVARIANCE,
+            "-2 * total + (components * (1 + d * (d + 1) // 2) - 1) * math.log(n)": (
+                "All components are centred at 0.",
+                "Count the means, d numbers for each component.",
             ),
             "bic(total, components, d, n) / 2": (
-                "That is half of the BIC.",
-                "That is half of the BIC.",
+                "This is half of the BIC.",
+                "Compare with equation 5.5, factor by factor.",
             ),
-            "-2 * total + components * (1 + d + d * d) * math.log(n)": (
-                "A covariance has d (d + 1) / 2 free numbers, and of the weights one is not free.",
-                "A covariance has d (d + 1) / 2 free numbers, and of the weights one is not free.",
+        },
+    ),
+    "frechet_diagonal": Exercise(
+        "5.8",
+        frechet_diagonal,
+        inputs=lambda draw: (
+            draw.normal(4),
+            draw.positive(4),
+            draw.normal(4),
+            draw.positive(4),
+        ),
+        mistakes={
+            "frechet_diagonal(mean_a, std_a, mean_b, std_b).sqrt()": (
+                "This is the distance. Published numbers are its square.",
+                "Leave out the root.",
             ),
-            "-2 * total + mixture_parameters(components, d) * math.log10(n)": (
-                "That is the logarithm to base 10.",
-                "The natural one is asked for.",
+            "((mean_a - mean_b) ** 2).sum() + ((std_a**2 - std_b**2) ** 2).sum()": UNITS,
+            "((mean_a - mean_b) ** 2).sum() + ((std_a**0.5 - std_b**0.5) ** 2).sum()": UNITS,
+            "(mean_a - mean_b).norm() + ((std_a - std_b) ** 2).sum()": UNITS,
+            "((mean_a - mean_b) ** 2).sum() + (std_a - std_b).abs().sum()": UNITS,
+            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * (std_a * std_b) ** 0.5).sum()": UNITS,
+            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2).sum()": CROSS_TERM,
+            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - std_a * std_b).sum()": CROSS_TERM,
+            "((mean_a - mean_b) ** 2 + (std_a + std_b) ** 2).sum()": CROSS_TERM,
+            "((mean_a - mean_b) ** 2).sum()": ONLY_HALF,
+            "((std_a - std_b) ** 2).sum()": ONLY_HALF,
+            "(mean_a - mean_b).sum() ** 2 + (std_a - std_b).sum() ** 2": (
+                "Differences of opposite sign cancel.",
+                "Square each difference before the sum.",
             ),
-            "-2 * total + 0.5 * mixture_parameters(components, d) * math.log(n)": (
-                "Each parameter costs log N, not half of it.",
-                "Each parameter costs log N, not half of it.",
+            "frechet_diagonal(mean_a, std_a, mean_b, std_b) / len(mean_a)": DIMENSIONS_AVERAGED,
+            "(mean_a - mean_b) ** 2 + (std_a - std_b) ** 2": DIMENSIONS_KEPT,
+        },
+    ),
+    "precision": Exercise(
+        "5.9",
+        precision,
+        inputs=balls,
+        mistakes={
+            "(distances <= radii).float().mean()": TWICE,
+            "(distances <= radii).sum() / len(distances)": TWICE,
+            "(distances <= radii).any(0).float().mean()": (
+                "This is the fraction of the balls that hold a sample.",
+                "The samples are the rows: one answer for each row.",
+            ),
+            "(distances <= radii).all(1).float().mean()": (
+                "A sample counts only if it lies in all balls at once.",
+                "Equation 5.9 asks for one ball that holds it.",
+            ),
+            "(distances <= radii).any(1).float().sum()": NOT_A_FRACTION,
+            "(distances <= radii).any().float()": NOT_A_FRACTION,
+            "(distances <= radii).any(1).float()": NOT_A_FRACTION,
+            "(distances < radii).any(1).float().mean()": (
+                "A sample on the edge of a ball doesn't count.",
+                "Equation 5.9 says less or equal.",
+            ),
+            "(distances.min(1).values <= radii[distances.argmin(1)]).float().mean()": (
+                "Only the nearest ball is looked at. A larger one, farther away, may hold it too.",
+                "Compare each distance with the radius of its own ball.",
+            ),
+            "(distances > radii).all(1).float().mean()": (
+                "This is the fraction of the samples that lie in no ball.",
+                "Return the fraction of the others.",
             ),
         },
     ),

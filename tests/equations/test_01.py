@@ -38,10 +38,10 @@ def test_the_gaussian_log_density_is_that_of_torch():
 @pytest.mark.equation("1.4")
 def test_the_expected_log_likelihood_is_minus_entropy_minus_kl():
     """With torch's closed forms for entropy and KL, and samples for the expectation."""
-    (divergence,) = from_notebook("01", "divergence", grid_step=0.01)
+    (divergence,) = from_notebook("01", "divergence")
     x = torch.arange(-12, 12, 0.01, dtype=torch.float64)
     data, model = Normal(0.5, 0.8), Normal(-0.3, 1.7)
-    kl = divergence(data.log_prob(x), model.log_prob(x))
+    kl = divergence(data.log_prob(x), model.log_prob(x), 0.01)
     assert torch.isclose(kl.float(), distributions.kl_divergence(data, model), atol=1e-5)
     with lab.seeded(0):
         terms = model.log_prob(data.sample((100_000,)))
@@ -88,12 +88,11 @@ def test_both_roots_count_in_a_histogram():
 def test_a_linear_mixture_is_the_gaussian_that_it_must_be():
     nodes = torch.arange(-8, 8, 0.01, dtype=torch.float64)
     log_weight = Normal(0.0, 1.0).log_prob(nodes) + math.log(0.01)
-    log_density, marginal = from_notebook(
-        "01", "log_density", "marginal", nodes=nodes, log_weight=log_weight
-    )
+    log_density, marginal = from_notebook("01", "log_density", "marginal")
     x = torch.linspace(-3, 3, 11, dtype=torch.float64)
     exact = Normal(0.3, math.sqrt(4 + 0.25)).log_prob(x)
-    assert torch.allclose(log_density(x, lambda z: 0.3 + 2 * z, 0.5), exact, atol=1e-6)
+    by_quadrature = log_density(x, lambda z: 0.3 + 2 * z, 0.5, nodes, log_weight)
+    assert torch.allclose(by_quadrature, exact, atol=1e-6)
     with lab.seeded(0):
         z = torch.randn(200_000, 1, dtype=torch.float64)
     assert torch.allclose(marginal(Normal(0.3 + 2 * z, 0.5).log_prob(x)), exact, atol=0.05)
@@ -104,8 +103,8 @@ def test_the_linear_model_has_the_covariance_of_its_samples():
     torch.manual_seed(0)
     data = torch.randn(3_000, 6, dtype=torch.float64) @ torch.randn(6, 6, dtype=torch.float64)
     values, vectors = torch.linalg.eigh(torch.cov(data.T, correction=0))
-    (linear_model,) = from_notebook("01", "linear_model", values=values, vectors=vectors)
-    W, s = (part.requires_grad_() for part in linear_model(2))
+    (linear_model,) = from_notebook("01", "linear_model")
+    W, s = (part.requires_grad_() for part in linear_model(values, vectors, 2))
     model = MultivariateNormal(torch.zeros(6).double(), W @ W.T + s**2 * torch.eye(6))
     gradients = torch.autograd.grad(model.log_prob(data - data.mean(0)).mean(), (W, s))
     assert all(g.abs().max() < 1e-6 for g in gradients), "a stationary point of the likelihood"
