@@ -6,93 +6,194 @@ on: the right answer, the inputs and the known mistakes of each in one place.
 
 from labutils import runtime
 from labutils.exercises import n01, n02, n03, n04, n05
-from labutils.exercises.kinds import SETS, Bug, Choice, Exercise, digest
+from labutils.exercises.kinds import Bug, Choice, Exercise, Line, digest
 from labutils.exercises.limits import Caller, Trouble, same_random_numbers
 from labutils.exercises.remarks import Trial, gradient_problem, place, remarks
 
 import json
 from contextlib import suppress
 
-BY_NOTEBOOK = {"01": n01, "02": n02, "03": n03, "04": n04, "05": n05}
-BY_NOTEBOOK = {number: module.EXERCISES for number, module in BY_NOTEBOOK.items()}
-EXERCISES = {name: e for exercises in BY_NOTEBOOK.values() for name, e in exercises.items()}
-CONFIRMED_ON = 12  # sets of inputs, on which a named mistake or a remark must hold
+import torch
 
-_seen: dict[str, set[str]] = {}  # the wrong answers of this process, by exercise
+BY_NOTEBOOK = {f"0{k}": n.EXERCISES for k, n in enumerate((n01, n02, n03, n04, n05), start=1)}
+EXERCISES = {name: e for exercises in BY_NOTEBOOK.values() for name, e in exercises.items()}
+
+SETS = 3  # of inputs, on which an answer must be right
+CONFIRMED_ON = 12  # sets of inputs, on which a mistake or a remark must hold
+UNANSWERED = "not answered yet."
+
+_tried: dict[str, set[str]] = {}  # the wrong answers of this process, by exercise
+_here: dict[str, dict] = {"solved": {}, "hints": {}, "predictions": {}}  # of this process too
 
 
 def check(name: str, answer: object, *, fix: bool = False) -> object:
-    """Compare an answer with that of the exercise `name`, on inputs drawn for this answer.
+    """Compare an answer with that of the exercise `name`, on inputs drawn for this very answer.
 
     Returns the answer if it is right. Otherwise says what is wrong and returns the reference, so
-    that the cells that follow work. Where the fix is it says once a changed answer is wrong too,
+    that the cells that follow work. Where the fix is it says when a changed answer is wrong too,
     or if `fix` is true. Raises KeyError for a name that is no exercise.
     """
     if name not in EXERCISES:
         raise KeyError(f"There is no exercise {name!r}. There are: {', '.join(EXERCISES)}.")
-    exercise = EXERCISES[name]
+    exercise, mark = EXERCISES[name], digest(answer)
     with same_random_numbers():
-        what, where = verdict(exercise, answer, f"{name} {digest(answer)}")
-    if what is None:
-        print(f"{name}: right{where}.")
+        right, what, where = verdict(exercise, answer, f"{name} {mark}")
+    if right:
+        print(f"{name}: right{what}.")
+        _note("solved", name, True)
         return answer
+    tried = _tried.setdefault(name, set())
+    if where and (fix or tried - {mark}):
+        what += f"\n{where}"
+        _note("hints", name, True)
     if what != UNANSWERED:
-        tried = _seen.setdefault(name, set())
-        if where and (fix or tried - {digest(answer)}):
-            what = f"{what}\n{where}"
-        tried.add(digest(answer))
+        tried.add(mark)
     print(f"{name}: {what}\nThe cells below use the reference answer.")
     return exercise.answer
 
 
-UNANSWERED = "not answered yet."
-
-
-def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[str | None, str]:
-    """What is wrong with an answer, None if nothing is, and where the fix is ("" if unknown)."""
+def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, str]:
+    """Whether an answer is right; what there is to say of it; where the fix is, "" if unknown."""
     if answer is None or answer is ... or _is_stub(answer):
-        return UNANSWERED, ""
+        return False, UNANSWERED, ""
+    if isinstance(exercise, Choice):
+        return _choice(answer, exercise.answer, exercise.mistakes)
+    if isinstance(exercise, Bug) and isinstance(answer, str):
+        return _choice(answer, exercise.place, exercise.places)
     if not exercise.accepts(answer):
-        return f"expected {exercise.expected}, got {type(answer).__name__}.", ""
-    call = Caller()
-    trial = Trial(exercise, answer, seed, call, SETS)
+        return False, f"expected {exercise.expected}, got {type(answer).__name__}.", ""
     try:
-        if not trial.same(trial.got, trial.right):
-            return explain(Trial(exercise, answer, seed, call, CONFIRMED_ON))
-        if trial.changed:
-            return (
-                f"the value is right, but it changes its argument {trial.changed} in place, and "
-                f"with it the numbers that other cells use. Work on a copy: .clone().",
-                "",
-            )
-        return (gradient_problem(trial) if exercise.gradient else None), ""
+        return _compare(exercise, answer, seed, Caller())
     except NotImplementedError:
-        return UNANSWERED, ""
+        return False, UNANSWERED, ""
     except Trouble as trouble:
-        return str(trouble), ""
+        return False, str(trouble), ""
+
+
+def _choice(answer, right, others):
+    options = {option.lower(): words for option, words in others.items()}
+    answer = str(answer).strip().lower()
+    if answer == right.lower():
+        return True, "", ""
+    missing = f"expected one of {', '.join(sorted([right, *others]))}, got {answer!r}."
+    return False, *options.get(answer, (missing, ""))
+
+
+def _compare(exercise, answer, seed, call):
+    trial = Trial(exercise, answer, seed, call, SETS)
+    if not trial.same(trial.got, trial.right):
+        return False, *explain(Trial(exercise, answer, seed, call, CONFIRMED_ON))
+    if trial.changed:
+        changes = (
+            f"the value is right, but the answer changes its argument {trial.changed} in place"
+        )
+        return False, f"{changes}, under the hands of other cells. Work on a copy: .clone().", ""
+    if exercise.gradient and (problem := gradient_problem(trial)):
+        return False, problem, ""
+    exact = all(map(torch.equal, trial.got, trial.right))
+    return True, (", exactly" if exact else ", to rounding") * isinstance(exercise, Line), ""
 
 
 def explain(trial: Trial) -> tuple[str, str]:
     """In words, what a wrong answer does and where it first differs; and where the fix is."""
-    if words := named(trial):
-        what, where = words
-    else:
-        what, where = next(remarks(trial), "the result is not right."), ""
+    what, where = named(trial) or (next(remarks(trial), "the result is not right."), "")
     return f"{what}\n{place(trial)}", where
 
 
 def named(trial: Trial) -> tuple[str, str] | None:
     """The texts of the known mistake that gives the trial's results, if there is one."""
-    for function, words in trial.exercise.wrong_answers():
-        with suppress(Trouble, NotImplementedError):
-            if trial.same(trial.got, (trial.result(x, function) for x in trial.sets)):
+    for mistake, words in trial.exercise.wrong_answers():
+        with suppress(Exception):  # a mistake may raise on some inputs
+            if trial.same(trial.got, trial.results(mistake)):
                 return words
     return None
 
 
 def _is_stub(answer):
-    """Whether a function's body is empty: `...`, pass, or a docstring."""
+    """Whether a function's body is empty: `...`, pass or a docstring."""
     code, stub = getattr(answer, "__code__", None), (lambda: None).__code__
     if code is None or len(code.co_code) != len(stub.co_code) or code.co_names:
         return False
     return code.co_consts[-1] is None
+
+
+def predict(name: str, value: object = ..., *, outcome: object = ...) -> None:
+    """Note a prediction, before the cell that settles it; or, given the outcome, print both.
+
+    A prediction is a number or a text. Left at `...`, there is none, and all goes on.
+    """
+    made = _here["predictions"]
+    if outcome is ...:
+        made.pop(name, None)
+        if value is None or value is ...:
+            print(f"{name}: no prediction.")
+        else:
+            made[name] = {"predicted": _plain(value)}
+            print(f"{name}: you predict {_shown(value)}.")
+        return
+    settled = made.setdefault(name, {})
+    settled["outcome"] = _plain(outcome)
+    _note("predictions", name, settled)
+    print(f"{name}: {_beside(settled)}")
+
+
+def _beside(settled):
+    """A prediction and its outcome in words."""
+    if "outcome" not in settled:
+        return f"predicted {_shown(settled['predicted'])}, not settled yet."
+    outcome = settled["outcome"]
+    if "predicted" not in settled:
+        return f"no prediction; it is {_shown(outcome)}."
+    predicted = settled["predicted"]
+    if isinstance(predicted, str) or isinstance(outcome, str):
+        distance = "as predicted" if str(predicted) == str(outcome) else "not as predicted"
+    else:
+        distance = f"{_shown(abs(predicted - outcome))} away"
+    return f"predicted {_shown(predicted)}, it is {_shown(outcome)}: {distance}."
+
+
+def _plain(value):
+    """A number or a text, as JSON keeps it."""
+    with suppress(AttributeError, RuntimeError, ValueError):
+        value = value.item()
+    return value if isinstance(value, (int, float)) else str(value)
+
+
+def _shown(value):
+    value = _plain(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def solved(notebook: str) -> None:
+    """Print what was solved of a notebook ("01"), predictions beside outcomes, fixes asked for."""
+    kept = {kind: _kept().get(kind, {}) | here for kind, here in _here.items()}
+    exercises = BY_NOTEBOOK[notebook]
+    opened = [name for name in exercises if name not in kept["solved"]]
+    print(f"Exercises solved: {len(exercises) - len(opened)} of {len(exercises)}.")
+    if opened:
+        print(f"Still open: {', '.join(opened)}.")
+    for name, settled in _here["predictions"].items():
+        print(f"Prediction {name}: {_beside(settled)}")
+    print(f"Fixes shown: {sum(name in exercises for name in kept['hints'])}.")
+
+
+def _file():
+    return runtime.cache_folder() / "progress.json"
+
+
+def _kept():
+    with suppress(OSError, ValueError):
+        return json.loads(_file().read_text(encoding="utf-8"))
+    return {}
+
+
+def _note(kind, name, value):
+    """Keep it in the user's own folder; where that cannot be written, in this process alone."""
+    _here[kind][name] = value
+    with suppress(OSError, ValueError):
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        with runtime.locked(_file().with_suffix(".lock")):
+            kept = json.loads(_file().read_text(encoding="utf-8")) if _file().exists() else {}
+            kept.setdefault(kind, {})[name] = value
+            with runtime.atomic_write(_file()) as file:
+                file.write(json.dumps(kept, indent=1).encode())

@@ -7,7 +7,7 @@ the others. `rates` is what the tests hold.
 """
 
 from labutils.exercises import CONFIRMED_ON, EXERCISES, named, verdict
-from labutils.exercises.kinds import SETS, Draw, digest
+from labutils.exercises.kinds import copies, digest, numbers
 from labutils.exercises.limits import Caller, Trouble, same_random_numbers
 from labutils.exercises.remarks import Trial, remarks
 
@@ -132,12 +132,15 @@ def outcome(name, source, function, fresh):
     with same_random_numbers():
         try:
             trial = Trial(exercise, function, seed, Caller(), CONFIRMED_ON)
-            got = [fresh.result(x, function) for x in fresh.sets]
+            got = [
+                fresh.call(lambda x=x: numbers(exercise.run(function, copies(x))))
+                for x in fresh.sets
+            ]
             equal = fresh.same(got, fresh.right)
             assert trial.got
         except (Trouble, NotImplementedError):
             return Outcome(source, "raises")
-        if verdict(exercise, function, seed)[0] is None and not equal:
+        if verdict(exercise, function, seed)[0] and not equal:
             return Outcome(source, "accepted")
         if equal:  # perhaps but for its gradient
             return Outcome(source, "equal")
@@ -145,7 +148,7 @@ def outcome(name, source, function, fresh):
         if words is None:
             return Outcome(source, "remarked", says)
         named_as = [f for f, w in exercise.wrong_answers() if w == words]
-        same = any(fresh.same(got, (fresh.result(x, f) for x in fresh.sets)) for f in named_as)
+        same = any(fresh.same(got, fresh.results(f)) for f in named_as)
         return Outcome(source, "named" if same else "misnamed", [words[0], *says])
 
 
