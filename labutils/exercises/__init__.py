@@ -6,12 +6,17 @@ on: the right answer, the inputs and the known mistakes of each in one place.
 
 from labutils import runtime
 from labutils.exercises import n01, n02, n03, n04, n05
-from labutils.exercises.kinds import Bug, Choice, Exercise, Line, digest
+from labutils.exercises.kinds import Bug, Choice, Exercise, Line
 from labutils.exercises.limits import Caller, Trouble, same_random_numbers
 from labutils.exercises.remarks import Trial, gradient_problem, place, remarks
 
+import ast
+import hashlib
+import inspect
 import json
+import textwrap
 from contextlib import suppress
+from itertools import filterfalse, islice
 
 import torch
 
@@ -20,6 +25,7 @@ EXERCISES = {name: e for exercises in BY_NOTEBOOK.values() for name, e in exerci
 
 SETS = 3  # of inputs, on which an answer must be right
 CONFIRMED_ON = 12  # sets of inputs, on which a mistake or a remark must hold
+SAID = 2  # remarks at once, at most
 UNANSWERED = "not answered yet."
 
 _tried: dict[str, set[str]] = {}  # the wrong answers of this process, by exercise
@@ -56,10 +62,10 @@ def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, s
     """Whether an answer is right; what there is to say of it; where the fix is, "" if unknown."""
     if answer is None or answer is ... or _is_stub(answer):
         return False, UNANSWERED, ""
-    if isinstance(exercise, Choice):
-        return _choice(answer, exercise.answer, exercise.mistakes)
     if isinstance(exercise, Bug) and isinstance(answer, str):
-        return _choice(answer, exercise.place, exercise.places)
+        exercise = exercise.place
+    if isinstance(exercise, Choice):
+        return _choice(exercise, answer)
     if not exercise.accepts(answer):
         return False, f"expected {exercise.expected}, got {type(answer).__name__}.", ""
     try:
@@ -70,13 +76,12 @@ def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, s
         return False, str(trouble), ""
 
 
-def _choice(answer, right, others):
-    options = {option.lower(): words for option, words in others.items()}
-    answer = str(answer).strip().lower()
-    if answer == right.lower():
+def _choice(exercise, answer):
+    if answer == exercise.answer:
         return True, "", ""
-    missing = f"expected one of {', '.join(sorted([right, *others]))}, got {answer!r}."
-    return False, *options.get(answer, (missing, ""))
+    options = ", ".join(sorted([exercise.answer, *exercise.mistakes]))
+    unknown = f"expected one of {options}, as a text, got {answer!r}."
+    return False, *exercise.mistakes.get(str(answer), (unknown, ""))
 
 
 def _compare(exercise, answer, seed, call):
@@ -96,7 +101,8 @@ def _compare(exercise, answer, seed, call):
 
 def explain(trial: Trial) -> tuple[str, str]:
     """In words, what a wrong answer does and where it first differs; and where the fix is."""
-    what, where = named(trial) or (next(remarks(trial), "the result is not right."), "")
+    what, where = named(trial) or (" ".join(islice(remarks(trial), SAID)), "")
+    what = what or "the result is not right."
     return f"{what}\n{place(trial)}", where
 
 
@@ -115,6 +121,18 @@ def _is_stub(answer):
     if code is None or len(code.co_code) != len(stub.co_code) or code.co_names:
         return False
     return code.co_consts[-1] is None
+
+
+def digest(answer: object) -> str:
+    """What stays the same as long as an answer does: of its code, or of its value."""
+    try:
+        text = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(answer))))
+    except (OSError, TypeError, SyntaxError):  # a repr of a function would hold an address
+        code = getattr(answer, "__code__", None)
+        text = getattr(answer, "__qualname__", None) or repr(answer)
+        if code:
+            text = str([code.co_code, code.co_names, *filterfalse(inspect.iscode, code.co_consts)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def predict(name: str, value: object = ..., *, outcome: object = ...) -> None:

@@ -1,4 +1,4 @@
-"""Exercises by kind: how an answer is run on drawn inputs, and what it is compared by.
+"""Exercises by kind: how an answer is run on drawn inputs, and which mistakes are known.
 
 Whatever its kind, an answer becomes numbers: a function's value, a module's output under given
 weights, the weights after a loop. So mistakes, remarks and limits are the same for all of them.
@@ -6,15 +6,12 @@ weights, the weights after a loop. So mistakes, remarks and limits are the same 
 
 from labutils.exercises.limits import Trouble
 
-import ast
 import hashlib
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,36 +22,33 @@ class Draw:
     """Random inputs that depend on `seed` alone: float32 tensors, or numbers without a shape."""
 
     def __init__(self, seed: str):
-        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7], "big")
+        number = int(hashlib.sha256(seed.encode()).hexdigest()[:12], 16)
         self.generator = torch.Generator().manual_seed(number)
 
-    def _new(self, sample, *arguments):
-        tensor = sample(*arguments, generator=self.generator, device="cpu")
-        return tensor if tensor.ndim else tensor.item()
-
     def normal(self, *shape: int) -> Tensor | float:
-        """Numbers from N(0, 1)."""
-        return self._new(torch.randn, shape)
+        return _plain(torch.randn(shape, generator=self.generator))
 
     def uniform(self, *shape: int) -> Tensor | float:
-        """Numbers between 0 and 1."""
-        return self._new(torch.rand, shape)
+        return _plain(torch.rand(shape, generator=self.generator))
 
     def positive(self, *shape: int) -> Tensor | float:
-        """Positive numbers, exp(z / 2) for z from N(0, 1)."""
-        return np.exp(z / 2) if isinstance(z := self.normal(*shape), float) else (z / 2).exp()
+        """exp(z / 2) for z from N(0, 1)."""
+        return _plain((torch.randn(shape, generator=self.generator) / 2).exp())
 
     def bits(self, *shape: int) -> Tensor | float:
         """Zeros and ones, as floats."""
-        return round(u) if isinstance(u := self.uniform(*shape), float) else u.round()
+        return _plain(torch.rand(shape, generator=self.generator).round())
 
     def integers(self, low: int, high: int, shape: Sequence[int] = ()) -> Tensor | int:
         """Whole numbers from low to high - 1."""
-        return self._new(torch.randint, low, high, shape)
+        return _plain(torch.randint(low, high, shape, generator=self.generator))
 
     def choice(self, options: Sequence) -> object:
-        """One of the options."""
         return options[self.integers(0, len(options))]
+
+
+def _plain(tensor):
+    return tensor if tensor.ndim else tensor.item()
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ class Exercise:
         return callable(answer)
 
     def run(self, answer: object, inputs: Sequence) -> object:
-        """What is compared: here the function's value."""
+        """What is compared."""
         return answer(*inputs)
 
     def wrong_answers(self) -> Iterator[tuple[object, Words]]:
@@ -113,23 +107,21 @@ class Module(Exercise):
         return isinstance(answer, type) and issubclass(answer, torch.nn.Module)
 
     def run(self, answer: type, inputs: Sequence) -> object:
-        """The output of the module under the given weights."""
         sizes, *rest = inputs
         wanted, model = self.answer(*sizes).state_dict(), answer(*sizes)
         shapes = [{n: tuple(w.shape) for n, w in s.items()} for s in (wanted, model.state_dict())]
         if shapes[0] != shapes[1]:
             raise Trouble("expected the parameters {}, got {}.".format(*shapes))
         draw = Draw(str(sizes))
-        model.load_state_dict(
-            {n: torch.as_tensor(draw.normal(*w.shape)) for n, w in wanted.items()}
-        )
+        weights = {name: torch.as_tensor(draw.normal(*w.shape)) for name, w in wanted.items()}
+        model.load_state_dict(weights)
         return model.to(next(x.dtype for x in rest if isinstance(x, Tensor)))(*rest)
 
 
 @dataclass(frozen=True)
 class Loop(Exercise):
     """A training loop to write. `given` builds from the inputs what it is called with, its model
-    first; the model's weights after it are the result. The mistakes are functions."""
+    first; the model's weights after it, in one row, are the result. Mistakes are functions."""
 
     given: Callable[..., tuple] = None
 
@@ -138,7 +130,6 @@ class Loop(Exercise):
         return list(inspect.signature(self.given).parameters)
 
     def run(self, answer: Callable, inputs: Sequence) -> Tensor:
-        """All weights of the model after the loop, in one row."""
         model, *rest = self.given(*inputs)
         answer(model, *rest)
         return torch.cat([p.detach().flatten() for p in model.parameters()])
@@ -146,7 +137,7 @@ class Loop(Exercise):
 
 @dataclass(frozen=True)
 class Number(Exercise):
-    """A number to find, to a relative tolerance. A mistake is a number too."""
+    """A number to find, to a relative tolerance. Mistakes are numbers."""
 
     tolerance: float = 0.01
     expected: ClassVar[str] = "a number"
@@ -156,92 +147,35 @@ class Number(Exercise):
         return not callable(answer) and not isinstance(answer, str)
 
     def run(self, answer: object, inputs: Sequence) -> object:
-        """The number itself."""
-        return float(answer)
+        return answer
 
 
-@dataclass(frozen=True)
 class Choice(Exercise):
-    """One of several options, by its letter: the mistakes are the others, each with its Words."""
+    """One of several options, by its letter. Mistakes are the other letters."""
 
 
 @dataclass(frozen=True)
 class Bug(Exercise):
-    """A fault to find and to mend. `places` are wrong places by their letters, with their Words;
-    `place` is the right one. The answer is a letter, or the function `bug` without its fault."""
+    """A fault to find, by the letter of its place, and to mend; the faulty function is among the
+    mistakes. Takes either answer."""
 
-    bug: Callable = None
-    place: str = ""
-    places: dict[str, Words] = field(default_factory=dict)
-
-    def wrong_answers(self) -> Iterator[tuple[object, Words]]:
-        yield self.bug, ("The fault is still there.", f"Look at {self.place}.")
-        yield from super().wrong_answers()
+    place: Choice = None
 
 
-@dataclass(frozen=True)
 class Line(Exercise):
-    """A line of a derivation, a function; the answer of no other line is taken for it."""
-
-    others: dict[str, Callable] = field(default_factory=dict)
-
-    def wrong_answers(self) -> Iterator[tuple[object, Words]]:
-        yield from super().wrong_answers()
-        for name, other in self.others.items():
-            yield other, (f"That is the quantity of {name}.", "Read again what this line is.")
+    """A line of a derivation: a function, whose answer is said to be exact or right to rounding."""
 
 
 def derivation(
-    name: str, equation: str, answers: Sequence[Callable], inputs: Callable[[Draw], tuple]
-) -> dict[str, Exercise]:
-    """The lines of a derivation, different quantities of the same inputs: "name.1", "name.2"..."""
-    named = {f"{name}.{k}": answer for k, answer in enumerate(answers, start=1)}
-    return {
-        line: Line(equation, named[line], inputs, others={k: named[k] for k in named if k != line})
-        for line in named
+    name: str, equation: str, inputs: Callable[[Draw], tuple], lines: Sequence[Callable]
+) -> dict[str, Line]:
+    """The lines "name.1", "name.2" ...: different quantities of the same inputs."""
+    words = {
+        line: (f"That is line {k}.", "Read this one.") for k, line in enumerate(lines, start=1)
     }
-
-
-def digest(answer: object) -> str:
-    """What stays the same as long as an answer does: of its code, or of its value."""
-    try:
-        text = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(answer))))
-    except (OSError, TypeError, SyntaxError):
-        code = getattr(answer, "__code__", None)  # a repr of a function would hold an address
-        text = str(code and (code.co_code, code.co_names, [*map(str, code.co_consts)]))
-        text = text if code else getattr(answer, "__qualname__", None) or repr(answer)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def copies(inputs: Sequence) -> tuple:
-    """The inputs, tensors cloned."""
-    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
-
-
-def is_whole(value: object) -> bool:
-    """Whether a result is made of whole numbers, which are compared exactly."""
-    return isinstance(value, int) or (isinstance(value, Tensor) and not value.is_floating_point())
-
-
-def numbers(value: object) -> Tensor:
-    """A result as float64. Raises Trouble for what is no number or tensor of real numbers, and
-    NotImplementedError for None and `...`, which are no answers."""
-    if value is None or value is ...:
-        raise NotImplementedError
-    if isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)):
-        value = np.asarray(value)
-        if value.dtype.kind not in "biufc":
-            raise Trouble(f"it returned an array of {value.dtype}, not of numbers.")
-        exact = value.dtype.kind in "biu" or value.dtype.char == "g"
-        value = torch.from_numpy(value.astype(np.float64) if exact else value)
-    if not isinstance(value, Tensor):
-        raise Trouble(f"it returned a {type(value).__name__}, not a number or a tensor.")
-    for true, what in (
-        (value.is_meta, "a tensor on the device meta, which holds no numbers."),
-        (value.layout != torch.strided, "a sparse tensor. Return an ordinary one: .to_dense()."),
-        (value.is_complex(), "complex numbers. The result is real."),
-        (value.itemsize < 4 and value.is_floating_point(), f"{value.dtype}: use torch.float32."),
-    ):
-        if true:
-            raise Trouble(f"it returned {what}")
-    return value.detach().cpu().double()
+    return {
+        f"{name}.{k}": Line(
+            equation, line, inputs, mistakes={o: w for o, w in words.items() if o is not line}
+        )
+        for k, line in enumerate(lines, start=1)
+    }

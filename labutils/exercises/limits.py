@@ -1,10 +1,9 @@
 """Calls a student's function so that nothing it does harms the notebook.
 
-Held: 5 seconds of its own time, calls without end, sys.exit and whatever else it raises, floods of
-print, changed arguments, and torch's modes, which are as they were afterwards. Python interrupts
-between two of its own steps: a single long call into C (one huge matrix product) is waited for,
-and outside the main thread of Linux and macOS, so is time.sleep. os._exit and 10 GB of memory are
-left to the operating system: they harm the student's own kernel only.
+Held are 5 seconds of its own time, calls without end, sys.exit and whatever else it raises, floods
+of print, changed modes and random numbers. Python interrupts between two of its own steps: a single
+long call into C (one huge matrix product) is waited for, and outside the main thread of Linux and
+macOS so is time.sleep. os._exit and 10 GB of memory harm the student's own kernel only.
 """
 
 from labutils.runtime import plain_torch
@@ -17,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ AGAIN = 0.05  # seconds until an answer that swallowed the interruption is inter
 
 
 class Trouble(Exception):
-    """An answer that cannot be compared; the message says why, as what comes after its name."""
+    """An answer that cannot be compared; the message goes on after the exercise's name."""
 
 
 class _OutOfTime(BaseException):  # no Exception, lest the answer catch it
@@ -38,82 +37,67 @@ class _OutOfTime(BaseException):  # no Exception, lest the answer catch it
 class Caller:
     """Calls functions within the limits, which hold for all its calls together."""
 
-    def __init__(self, seconds: float = SECONDS, characters: int = CHARACTERS):
-        self.seconds, self.left = seconds, seconds
-        self.printed = _Printed(sys.stdout, characters)
+    def __init__(self, seconds: float = SECONDS):
+        self.seconds, self.left, self.printed = seconds, seconds, _Printed(sys.stdout)
 
     def __call__(self, function: Callable, *arguments: object) -> object:
         """The function's value. Raises Trouble, or NotImplementedError if the function does."""
         started, threads = time.monotonic(), torch.get_num_threads()
         try:
-            with (
-                plain_torch(),
-                torch.device("cpu"),
-                redirect_stdout(self.printed),
-                redirect_stderr(self.printed),
-                _time_limit(self.left),
-            ):
+            # gradients and float32 as usual; numbers on the CPU, wherever the notebook's are
+            limit, cpu = _time_limit(max(self.left, AGAIN)), torch.device("cpu")
+            with plain_torch(), cpu, redirect_stdout(self.printed), limit:
                 return function(*arguments)
         except (NotImplementedError, KeyboardInterrupt, Trouble):
             raise
         except _OutOfTime:
-            raise Trouble(
-                f"it was stopped after {self.seconds:g} seconds. Is there a loop that never ends?"
-            ) from None
+            problem = f"it was stopped after {self.seconds:g} seconds. Is there an endless loop?"
         except RecursionError:
-            raise Trouble("it calls itself without end (RecursionError).") from None
+            problem = "it calls itself without end (RecursionError)."
         except SystemExit:
-            raise Trouble("it ends the program (sys.exit, exit or quit). Use return.") from None
+            problem = "it ends the program (sys.exit, exit or quit). Use return."
         except BaseException as error:  # a student's function may raise anything
-            raise Trouble(f"it raised {type(error).__name__}: {_words(error)}") from error
+            problem = f"it raised {type(error).__name__}: {str(error)[:400]}"
         finally:
             self.left -= time.monotonic() - started
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
+        raise Trouble(problem)
 
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
     """In the block the random numbers are the same each time; outside they stay as they were."""
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    torch.default_generator.manual_seed(0)
-    np.random.seed(0)
-    random.seed(0)
+    for seed in (torch.default_generator.manual_seed, np.random.seed, random.seed):
+        seed(0)
     try:
         yield
     finally:
-        torch.set_rng_state(before[0])
-        np.random.set_state(before[1])
-        random.setstate(before[2])
+        for restore, state in zip(
+            (torch.set_rng_state, np.random.set_state, random.setstate), before, strict=True
+        ):
+            restore(state)
 
 
 class _Printed(io.TextIOBase):
     """Passes on the first characters and drops the rest."""
 
-    def __init__(self, stream, characters):
-        self.stream, self.left = stream, characters
+    def __init__(self, stream):
+        self.stream, self.left = stream, CHARACTERS
 
     def write(self, text: str) -> int:
         if self.left > 0:
             self.stream.write(text[: self.left])
             if len(text) > self.left:
-                self.stream.write("\n(The answer prints more than is shown here.)\n")
+                self.stream.write("\n(It prints more than is shown here.)\n")
         self.left -= len(text)
         return len(text)
 
 
-def _words(error):
-    """The error's message, shortened; it may be a student's own class."""
-    try:
-        text = str(error)
-    except Exception:
-        return "(its message cannot be shown)"
-    return text if len(text) < 400 else f"{text[:400]} ..."
-
-
 def _time_limit(seconds):
     posix = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    return (_alarm if posix else _watchdog)(max(seconds, AGAIN))
+    return _alarm(seconds) if posix else _watchdog(seconds)
 
 
 @contextmanager
@@ -123,15 +107,14 @@ def _alarm(seconds):
     def ring(*_):
         raise _OutOfTime
 
-    started = time.monotonic()
-    handler = signal.signal(signal.SIGALRM, ring)
+    started, handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
     remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:  # it may ring just before
+        finally:  # it may have rung just before
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, handler)
         if remaining:  # someone else's alarm, pytest's for one, goes on

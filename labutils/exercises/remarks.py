@@ -1,19 +1,31 @@
 """What is said of a wrong answer that is no known mistake: remarks that were tried and are true."""
 
-from labutils.exercises.kinds import Draw, Exercise, copies, is_whole, numbers
+from labutils.exercises.kinds import Draw, Exercise
 from labutils.exercises.limits import Caller, Trouble
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 CUT = "Compute with torch from the arguments themselves: no .detach(), .item(), no_grad or numpy."
+# of the right result, or in place of an argument
+FORMS = (
+    "0 * {}", "0 * {} + 1", "-{}", "2 * {}", "{} / 2", "{} ** 2", "1 / {}", "1 - {}", "{} + 1",
+    "{} - 1", "exp({})", "log({})", "sqrt({})", "abs({})", "sigmoid({})",
+)  # fmt: skip
+WHERE = {
+    "is 0": "0 * {}", "is 1": "0 * {} + 1", "is positive": "abs({})", "is negative": "-abs({})",
+    "is far above 0": "abs({}) + 50", "is far below 0": "-abs({}) - 50",
+    "lies between -3 and 3": "clamp({}, -3, 3)",
+}  # fmt: skip
+REDUCTIONS = {"sum": torch.sum, "mean": torch.mean, "largest entry": torch.amax}
 
 
 class Trial:
@@ -21,10 +33,11 @@ class Trial:
 
     def __init__(self, exercise: Exercise, answer: object, seed: str, call: Caller, sets: int):
         self.exercise, self.answer, self.seed, self.call = exercise, answer, seed, call
-        self.sets = [tuple(exercise.inputs(Draw(f"{seed} {k}"))) for k in range(sets)]
-        self.right = [self.exact(x) for x in self.sets]
-        plain = [exercise.run(exercise.answer, copies(x)) for x in self.sets]
-        self.whole = all(map(is_whole, plain))
+        with torch.device("cpu"):
+            self.sets = [tuple(exercise.inputs(Draw(f"{seed} {k}"))) for k in range(sets)]
+            self.right = [self.exact(x) for x in self.sets]
+            plain = [exercise.run(exercise.answer, copies(x)) for x in self.sets]
+        self.whole = all(map(_is_whole, plain))
         both = zip(plain, self.right, strict=True)
         self.slack = [8 * _largest(numbers(value) - right) for value, right in both]
         self.changed = ""  # the argument that the answer changes in place
@@ -47,10 +60,10 @@ class Trial:
         """What a function of ours gives in the answer's place."""
         return (numbers(self.exercise.run(function, copies(x))) for x in self.sets)
 
-    def exact(self, inputs: Sequence) -> Tensor:
-        """The right result, computed in double precision."""
-        with torch.device("cpu"), _Doubled():
-            return numbers(self.exercise.run(self.exercise.answer, _double(inputs)))
+    def exact(self, inputs: Sequence, function: Callable | None = None) -> Tensor:
+        """The right result, or a function's, computed in double precision."""
+        with _Doubled():
+            return numbers(self.exercise.run(function or self.exercise.answer, _double(inputs)))
 
     def same(self, got: Iterable[Tensor], wanted: Iterable[Tensor]) -> bool:
         """Whether results agree on all sets; results without a finite number agree with none."""
@@ -68,15 +81,39 @@ class Trial:
         near = 1e-6 * _largest(wanted) + slack
         return ~got.isclose(wanted, rtol=self.exercise.tolerance, atol=near, equal_nan=True)
 
-    @cached_property
-    def shaped(self) -> bool:
-        """Whether all results have the right shape."""
-        return all(a.shape == b.shape for a, b in zip(self.got, self.right, strict=True))
+
+def numbers(value: object) -> Tensor:
+    """A result as float64. Raises Trouble for what is no number or tensor of real numbers, and
+    NotImplementedError for None and `...`, which are no answers."""
+    if value is None or value is ...:
+        raise NotImplementedError
+    if isinstance(value, (int, float, complex, np.ndarray, np.generic)):
+        value = np.asarray(value)
+        if value.dtype.kind in "biu" or value.dtype.char == "g":  # g: more than 64 bits
+            value = value.astype(np.float64)
+        if value.dtype.kind in "fc":
+            value = torch.from_numpy(value)
+    if not isinstance(value, Tensor):
+        raise Trouble(f"it returned a {type(value).__name__}, not a number or a tensor of numbers.")
+    for true, what in (
+        (value.is_meta, "a tensor on the device meta, which holds no numbers."),
+        (value.layout != torch.strided, "a sparse tensor. Return an ordinary one: .to_dense()."),
+        (value.is_complex(), "complex numbers. The result is real."),
+        (value.is_floating_point() and value.itemsize < 4, f"{value.dtype}. Use torch.float32."),
+    ):
+        if true:
+            raise Trouble(f"it returned {what}")
+    return value.detach().cpu().double()
+
+
+def copies(inputs: Sequence) -> tuple:
+    """The inputs, tensors cloned."""
+    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
 
 
 def remarks(trial: Trial) -> Iterator[str]:
     """All general remarks that are true of a trial's wrong answer, the most telling first."""
-    for look in (_repeated, _not_finite, _is, _scaled, _unused, _mixed, _right_where, _parts):
+    for look in (_repeated, _not_finite, _claimed, _scaled, _axes, _by_argument, _parts):
         with suppress(Exception):  # changed inputs may be none that answer or reference can take
             yield from look(trial)
 
@@ -89,10 +126,10 @@ def place(trial: Trial) -> str:
             return f"It returns {_shape(got)}, where {_shape(right)} is right."
         if (wrong := trial.differs(got, right, slack)).any():
             index = tuple(wrong.nonzero()[0].tolist())
-            given = map(_at, trial.exercise.names, inputs, [index] * len(inputs))
             where = f"At index {list(index)} it" if index else "It"
+            given = [_at(n, x, index) for n, x in zip(trial.exercise.names, inputs, strict=True)]
             there = f"{where} is {got[index]:.6g} instead of {right[index]:.6g}"
-            return f"{there}{' for ' if inputs else ''}{', '.join(given)}."
+            return f"{there}{' for ' * bool(given)}{', '.join(given)}."
     raise ValueError("a right answer differs nowhere")
 
 
@@ -102,12 +139,11 @@ def gradient_problem(trial: Trial) -> str | None:
     chosen = [exercise.names.index(name) for name in names]
     for inputs, right in zip(trial.sets, trial.right, strict=True):
         weights = torch.as_tensor(Draw(trial.seed).normal(*right.shape))
+        gradients = partial(_gradients, exercise, chosen, weights)
         with _Doubled():
-            wanted = _gradients(exercise.run, exercise.answer, _double(inputs), chosen, weights)
+            wanted = gradients(exercise.answer, _double(inputs))
         try:
-            got = trial.call(
-                _gradients, exercise.run, trial.answer, copies(inputs), chosen, weights
-            )
+            got = trial.call(gradients, trial.answer, copies(inputs))
         except Trouble as trouble:
             return f"the value is right, but not its gradient: {trouble}"
         for name, a, b in zip(names, got, wanted, strict=True):
@@ -118,10 +154,10 @@ def gradient_problem(trial: Trial) -> str | None:
     return None
 
 
-def _gradients(run, function, inputs, chosen, weights):
+def _gradients(exercise, chosen, weights, function, inputs):
     """Of the weighted sum of the function's values, in the chosen inputs."""
     leaves = [inputs[k].requires_grad_() for k in chosen]
-    value = run(function, inputs)
+    value = exercise.run(function, inputs)
     if not (isinstance(value, Tensor) and value.requires_grad):
         return [None] * len(chosen)
     with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():
@@ -153,7 +189,7 @@ def _not_finite(t):
             return
 
 
-def _is(t):
+def _claimed(t):
     for text, wanted in _claims(t):
         with suppress(Exception):
             if t.same(t.got, wanted):
@@ -162,55 +198,49 @@ def _is(t):
 
 def _claims(t):
     """Sentences, each with the results that an answer has of which it is true."""
-    names, right = t.exercise.names, t.right
-    for words, f in RESULT.items():
-        yield f"Your result is {words} the right one.", map(f, right)
-    for axis in range(max(right[0].ndim, t.got[0].ndim)):
-        for words, f in REDUCTIONS.items():
-            over = f"the {words} over axis {axis}"
-            yield (
-                f"It is {over} of the right result, one step too far.",
-                (f(r, axis) for r in right),
-            )
-            if all(t.same([f(g, axis)], [r]) for g, r in zip(t.got, right, strict=True)):
-                yield f"It is right up to the last step: {over} is missing.", t.got
-    for words, f in REDUCTIONS.items():
-        yield f"It is the {words} over all of the right result.", (f(r.flatten(), 0) for r in right)
-    for i, j in combinations(range(len(names)), 2):
+    names = t.exercise.names
+    yield "Rows and columns of your result are exchanged.", (r.mT for r in t.right if r.ndim > 1)
+    for form in FORMS[2:]:
+        yield (
+            f"Your result is {form.format('r')}, where r is the right one.",
+            map(_f(form), t.right),
+        )
+    for (i, a), (j, b) in combinations(enumerate(names), 2):
         order = [{i: j, j: i}.get(k, k) for k in range(len(names))]
         other = (t.exact([x[k] for k in order]) for x in t.sets)
-        yield f"Your result is right for {names[i]} and {names[j]} exchanged.", other
+        yield f"Your result is right for {a} and {b} exchanged.", other
     for k, name in enumerate(names):
-        for form, f in ARGUMENT.items():
-            other = (t.exact(_with(x, k, f)) for x in t.sets)
+        for form in FORMS:
+            other = (t.exact(_with(x, k, _f(form))) for x in t.sets)
             yield f"Your result is right for {form.format(name)} in place of {name}.", other
+    turned = (t.exact([x.mT if _is_matrix(x) else x for x in inputs]) for inputs in t.sets)
+    yield "Your result is right for rows and columns of the arguments exchanged.", turned
+    for words, f in REDUCTIONS.items():
+        yield (
+            f"It is the {words} over all of the right result.",
+            (f(r.flatten(), 0) for r in t.right),
+        )
+        for axis in range(t.right[0].ndim):
+            over = f"It is the {words} over axis {axis} of the right result, one step too far."
+            yield over, (f(r, axis) for r in t.right)
+        for axis in range(t.got[0].ndim):
+            if t.same((f(g, axis) for g in t.got), t.right):
+                yield f"Right up to the last step: the {words} over axis {axis} is missing.", t.got
 
 
 def _scaled(t):
-    """A factor or a difference that is one number, or a number times a length or an argument."""
-    if not t.shaped:
-        return
+    """A factor or difference that is one number, or a number times a length or an argument."""
     pairs = list(zip(t.got, t.right, strict=True))
-    for words, amounts in (
-        ("{} times the right one", [(g / r).median() for g, r in pairs]),
-        ("the right one plus {}", [(g - r).median() for g, r in pairs]),
+    for words, f, amounts in (
+        ("{} times the right one", torch.mul, [(g / r).median() for g, r in pairs]),
+        ("the right one plus {}", torch.add, [(g - r).median() for g, r in pairs]),
+        ("{} divided by the right one", lambda r, a: a / r, [(g * r).median() for g, r in pairs]),
     ):
-        f = torch.mul if "times" in words else torch.add
-        if not t.same(t.got, map(f, t.right, amounts)):
-            continue
-        for name, sizes in _sizes(t):
-            for form, unit in (("{:.4g}{}", [1 / s for s in sizes]), ("{:.4g} /{}", sizes)):
-                per = torch.stack([a * u for a, u in zip(amounts, unit, strict=True)])
+        if t.same(t.got, map(f, t.right, amounts)):
+            for name, sizes in _sizes(t):
+                per = torch.stack([a / s for a, s in zip(amounts, sizes, strict=True)])
                 if per.isfinite().all() and per.isclose(per[:1], rtol=1e-4).all():
-                    amount = form.format(
-                        per[0].item(), f" * {name}" if "/" not in form else f" {name}"
-                    )
-                    text = "Your result is " + words.format(amount if name else f"{per[0]:.4g}")
-                    yield (
-                        "The sign is flipped."
-                        if text.endswith("is -1 times the right one")
-                        else f"{text}."
-                    )
+                    yield f"Your result is {words.format(f'{per[0]:.4g}{name}')}."
                     return
 
 
@@ -220,42 +250,47 @@ def _sizes(t):
     for k, name in enumerate(t.exercise.names):
         column = [x[k] for x in t.sets]
         if all(isinstance(x, (int, float)) for x in column):
-            yield name, column
-            yield f"log({name})", torch.tensor(column).double().log()
-        elif all(isinstance(x, Tensor) for x in column):
-            for axis in range(column[0].ndim):
-                yield f"{name}.shape[{axis}]", [x.shape[axis] for x in column]
+            yield f" * {name}", column
+            yield f" / {name}", [1 / x for x in column]
+            yield f" * log({name})", torch.tensor(column).double().log()
 
 
-def _unused(t):
+def _axes(t):
+    """Which axes of the arguments the result runs along, where it is not those of the right one."""
+    if t.got[0].shape == t.right[0].shape:
+        return
+    lengths = {}
+    for name, x in zip(t.exercise.names, t.sets[0], strict=True):
+        for axis, length in enumerate(x.shape if isinstance(x, Tensor) else ()):
+            lengths.setdefault(length, f"axis {axis} of {name}")
+    got, right = ({lengths[n] for n in each[0].shape} for each in (t.got, t.right))
+    for kept, words in ((got - right, "keeps {}, which"), (right - got, "has lost {}, which")):
+        if kept:
+            verb = words.format(" and ".join(sorted(kept)))
+            yield f"Your result {verb} the right one {'does not' if 'keeps' in words else 'keeps'}."
+
+
+def _by_argument(t):
     for k, name in enumerate(t.exercise.names):
         with suppress(Exception):
             nudged = [_with(x, k, _nudge) for x in t.sets]
             still = all(map(torch.equal, map(t.result, nudged), t.got))
             if still and not t.same(map(t.exact, nudged), t.right):
                 yield f"Your result does not change with {name}, but the right one does."
-
-
-def _mixed(t):
-    inputs, got, right, slack = t.sets[0], t.got[0], t.right[0], t.slack[0]
-    for k, name in enumerate(t.exercise.names):
-        for axis in range(inputs[k].ndim if isinstance(inputs[k], Tensor) else 0):
-            other = _with(inputs, k, lambda x, a=axis: _nudge_all_but_first(x, a))
+        for words, form in WHERE.items():
+            with suppress(Exception):
+                sets = [_with(x, k, _f(form)) for x in t.sets]
+                if t.same(map(t.result, sets), map(t.exact, sets)):
+                    yield f"Your result is right where {name} {words}, but not elsewhere."
+        x, got, right, slack = t.sets[0], t.got[0], t.right[0], t.slack[0]
+        for axis in range(x[k].ndim if isinstance(x[k], Tensor) else 0):
+            other = _with(x, k, partial(_nudge_all_but_first, axis=axis))
             kept = ~t.differs(t.exact(other), right, slack)
             if (kept & t.differs(t.result(other), got, slack)).any():
                 yield (
                     f"Your result mixes what lies along axis {axis} of {name}: some of its numbers "
                     f"change with entries on which the right ones do not depend."
                 )
-
-
-def _right_where(t):
-    for k, name in enumerate(t.exercise.names):
-        for form, f in WHERE.items():
-            with suppress(Exception):
-                sets = [_with(x, k, f) for x in t.sets]
-                if t.same(map(t.result, sets), map(t.exact, sets)):
-                    yield f"Your result is right where {form.format(name)}: look at {name}."
 
 
 def _parts(t):
@@ -269,48 +304,9 @@ def _parts(t):
                 guilty.append(name)
                 break
     if 0 < len(guilty) < len(names):
-        others = " and ".join(name for name in names if name not in guilty)
+        others = " or ".join(name for name in names if name not in guilty)
         which = " and ".join(guilty)
-        yield f"The difference from the right result changes with {which}, not with {others}."
-
-
-RESULT = {
-    "the exponential of": torch.exp,
-    "the logarithm of": torch.log,
-    "the square of": torch.square,
-    "the square root of": torch.sqrt,
-    "the reciprocal of": torch.reciprocal,
-    "the absolute value of": torch.abs,
-    "the sigmoid of": torch.sigmoid,
-    "the softmax of": lambda x: x.softmax(-1),
-    "one minus": lambda x: 1 - x,
-    "the transpose of": lambda x: x.mT,
-}
-REDUCTIONS = {"sum": torch.sum, "mean": torch.mean, "largest entry": torch.amax}
-ARGUMENT = {
-    "0": torch.zeros_like,
-    "1": torch.ones_like,
-    "-{}": torch.neg,
-    "2 * {}": lambda x: 2 * x,
-    "{} / 2": lambda x: x / 2,
-    "{} ** 2": torch.square,
-    "exp({})": torch.exp,
-    "log({})": torch.log,
-    "sqrt({})": torch.sqrt,
-    "abs({})": torch.abs,
-    "1 / {}": torch.reciprocal,
-    "1 - {}": lambda x: 1 - x,
-    "{} + 1": lambda x: x + 1,
-    "{} - 1": lambda x: x - 1,
-    "sigmoid({})": torch.sigmoid,
-}
-WHERE = {
-    "{} is 0": torch.zeros_like,
-    "{} is 1": torch.ones_like,
-    "{} is positive": torch.abs,
-    "{} is negative": lambda x: -x.abs(),
-    "{} lies between -3 and 3": lambda x: x.clamp(-3, 3),
-}
+        yield f"The difference from the right result depends on {which}, not on {others}."
 
 
 class _Doubled(TorchFunctionMode):
@@ -337,13 +333,15 @@ class _Trace(TorchFunctionMode):
     def _look(self, name, x, out):
         under = (out == 0) & (x != 0) if name in ("exp", "sigmoid", "softmax") else out != out
         bad = ~out.isfinite() & x.isfinite()
-        for what, at in (("underflows to 0", under), ("is not finite", bad)):
+        for what, at in (("underflows to 0", under & out.isfinite()), ("is not finite", bad)):
             if at.any() and what not in self.story:
                 self.story += f"{name}({x[at][0].item():.4g}) {what}. "
 
 
-def _double(inputs):
-    return tuple(x.double() if _is_float(x) else x for x in copies(inputs))
+def _f(form):
+    """A form as a function."""
+    code = compile(form.format("x"), form, "eval")
+    return lambda x: eval(code, {**vars(torch), "x": x})
 
 
 def _with(inputs, k, f):
@@ -358,7 +356,7 @@ def _with(inputs, k, f):
 
 
 def _nudge(x):
-    return 0.93 * x if _is_float(x) else x.roll(1, 0)
+    return 0.93 * x if x.is_floating_point() else x.roll(1, 0)
 
 
 def _nudge_all_but_first(x, axis):
@@ -366,8 +364,17 @@ def _nudge_all_but_first(x, axis):
     return torch.cat([first, 0.93 * rest], axis)
 
 
-def _is_float(x):
-    return isinstance(x, Tensor) and x.is_floating_point()
+def _double(inputs):
+    is_float = [isinstance(x, Tensor) and x.is_floating_point() for x in inputs]
+    return tuple(x.double() if f else x for f, x in zip(is_float, copies(inputs), strict=True))
+
+
+def _is_matrix(x):
+    return isinstance(x, Tensor) and x.ndim > 1
+
+
+def _is_whole(value):
+    return isinstance(value, int) or (isinstance(value, Tensor) and not value.is_floating_point())
 
 
 def _largest(x):
@@ -381,8 +388,8 @@ def _shape(x):
 
 def _at(name, x, index):
     """An argument at an index of the result, as far as it has one there; a number as it is."""
-    if isinstance(x, Tensor) and x.ndim:
-        if len(index) != x.ndim or any(i >= n for i, n in zip(index, x.shape, strict=True)):
-            return f"{name} of shape {tuple(x.shape)}"
-        return f"{name}{list(index)} = {x[index].item():.6g}"
-    return f"{name} = {float(x):.6g}" if isinstance(x, (int, float, Tensor)) else f"{name} = {x}"
+    if not isinstance(x, Tensor):
+        return f"{name} = {x:.6g}" if isinstance(x, (int, float)) else f"{name} = {x}"
+    if len(index) != x.ndim or any(i >= n for i, n in zip(index, x.shape, strict=True)):
+        return f"{name} of shape {tuple(x.shape)}"
+    return f"{name}{list(index)} = {x[index].item():.6g}"

@@ -6,10 +6,9 @@ prints, by exercise, how many mutants the check accepts, names or remarks upon, 
 the others. `rates` is what the tests hold.
 """
 
-from labutils.exercises import CONFIRMED_ON, EXERCISES, named, verdict
-from labutils.exercises.kinds import copies, digest, numbers
+from labutils.exercises import CONFIRMED_ON, EXERCISES, SAID, digest, named, verdict
 from labutils.exercises.limits import Caller, Trouble, same_random_numbers
-from labutils.exercises.remarks import Trial, remarks
+from labutils.exercises.remarks import Trial, copies, numbers, remarks
 
 import ast
 import copy
@@ -121,7 +120,7 @@ def outcomes(name, answers):
         if each.kind == "remarked":
             others = [o for o in wrong if o is not each]
             share = Counter(text for o in others for text in set(o.says))
-            each.says = [t for t in each.says if share[t] <= SHARE * max(len(others), 1)]
+            each.says = [t for t in each.says[:SAID] if share[t] <= SHARE * max(len(others), 1)]
             each.kind = "remarked" if each.says else "unsaid"
     return found
 
@@ -136,7 +135,7 @@ def outcome(name, source, function, fresh):
                 fresh.call(lambda x=x: numbers(exercise.run(function, copies(x))))
                 for x in fresh.sets
             ]
-            equal = fresh.same(got, fresh.right)
+            equal = fresh.same((fresh.exact(x, function) for x in fresh.sets), fresh.right)
             assert trial.got
         except (Trouble, NotImplementedError):
             return Outcome(source, "raises")
