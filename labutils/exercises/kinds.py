@@ -47,6 +47,11 @@ class Draw:
         return options[self.integers(0, len(options))]
 
 
+def copies(inputs: Sequence) -> tuple:
+    """The inputs, tensors cloned."""
+    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
+
+
 def _plain(tensor):
     return tensor if tensor.ndim else tensor.item()
 
@@ -130,7 +135,7 @@ class Loop(Exercise):
         return list(inspect.signature(self.given).parameters)
 
     def run(self, answer: Callable, inputs: Sequence) -> Tensor:
-        model, *rest = self.given(*inputs)
+        model, *rest = self.given(*copies(inputs))
         answer(model, *rest)
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 

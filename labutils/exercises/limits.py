@@ -44,9 +44,8 @@ class Caller:
         """The function's value. Raises Trouble, or NotImplementedError if the function does."""
         started, threads = time.monotonic(), torch.get_num_threads()
         try:
-            # gradients and float32 as usual; numbers on the CPU, wherever the notebook's are
-            limit, cpu = _time_limit(max(self.left, AGAIN)), torch.device("cpu")
-            with plain_torch(), cpu, redirect_stdout(self.printed), limit:
+            limit = _time_limit(max(self.left, AGAIN))
+            with plain_torch(), redirect_stdout(self.printed), limit:
                 return function(*arguments)
         except (NotImplementedError, KeyboardInterrupt, Trouble):
             raise
@@ -66,18 +65,19 @@ class Caller:
 
 
 @contextmanager
-def same_random_numbers() -> Iterator[None]:
-    """In the block the random numbers are the same each time; outside they stay as they were."""
+def undisturbed() -> Iterator[None]:
+    """In the block torch's modes are the usual ones and random numbers the same each time; outside
+    they stay as they were."""
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     for seed in (torch.default_generator.manual_seed, np.random.seed, random.seed):
         seed(0)
     try:
-        yield
+        with plain_torch(), torch.device("cpu"):
+            yield
     finally:
-        for restore, state in zip(
-            (torch.set_rng_state, np.random.set_state, random.setstate), before, strict=True
-        ):
-            restore(state)
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
 
 
 class _Printed(io.TextIOBase):
@@ -87,10 +87,9 @@ class _Printed(io.TextIOBase):
         self.stream, self.left = stream, CHARACTERS
 
     def write(self, text: str) -> int:
-        if self.left > 0:
-            self.stream.write(text[: self.left])
-            if len(text) > self.left:
-                self.stream.write("\n(It prints more than is shown here.)\n")
+        self.stream.write(text[: max(self.left, 0)])
+        if self.left >= 0 > self.left - len(text):
+            self.stream.write("\n(It prints more than is shown here.)\n")
         self.left -= len(text)
         return len(text)
 

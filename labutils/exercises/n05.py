@@ -174,10 +174,9 @@ EXERCISES = {
             "-2 * total + (components * (1 + 2 * d) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + (components * (1 + d + d * d) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + components * (1 + d + d * d) * math.log(n)": COVARIANCE,
-            "-2 * total + (components * (1 + d + d * (d - 1) // 2) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + (components * (1 + d * (d + 1) // 2) - 1) * math.log(n)": (
-                "All components are centred at 0.",
-                "Count the means, d numbers for each component.",
+                "Each component has d numbers too few: its means, or the diagonal of its covariance.",
+                "There are d means, and d (d + 1) / 2 numbers of a covariance.",
             ),
             "bic(total, components, d, n) / 2": (
                 "This is half of the BIC.",

@@ -1,6 +1,6 @@
 """What is said of a wrong answer that is no known mistake: remarks that were tried and are true."""
 
-from labutils.exercises.kinds import Draw, Exercise
+from labutils.exercises.kinds import Draw, Exercise, copies
 from labutils.exercises.limits import Caller, Trouble
 
 import warnings
@@ -33,10 +33,9 @@ class Trial:
 
     def __init__(self, exercise: Exercise, answer: object, seed: str, call: Caller, sets: int):
         self.exercise, self.answer, self.seed, self.call = exercise, answer, seed, call
-        with torch.device("cpu"):
-            self.sets = [tuple(exercise.inputs(Draw(f"{seed} {k}"))) for k in range(sets)]
-            self.right = [self.exact(x) for x in self.sets]
-            plain = [exercise.run(exercise.answer, copies(x)) for x in self.sets]
+        self.sets = [tuple(exercise.inputs(Draw(f"{seed} {k}"))) for k in range(sets)]
+        self.right = [self.exact(x) for x in self.sets]
+        plain = [exercise.run(exercise.answer, copies(x)) for x in self.sets]
         self.whole = all(map(_is_whole, plain))
         both = zip(plain, self.right, strict=True)
         self.slack = [8 * _largest(numbers(value) - right) for value, right in both]
@@ -104,11 +103,6 @@ def numbers(value: object) -> Tensor:
         if true:
             raise Trouble(f"it returned {what}")
     return value.detach().cpu().double()
-
-
-def copies(inputs: Sequence) -> tuple:
-    """The inputs, tensors cloned."""
-    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
 
 
 def remarks(trial: Trial) -> Iterator[str]:

@@ -7,7 +7,7 @@ the others. `rates` is what the tests hold.
 """
 
 from labutils.exercises import CONFIRMED_ON, EXERCISES, SAID, digest, named, verdict
-from labutils.exercises.limits import Caller, Trouble, same_random_numbers
+from labutils.exercises.limits import Caller, Trouble, undisturbed
 from labutils.exercises.remarks import Trial, copies, numbers, remarks
 
 import ast
@@ -128,7 +128,7 @@ def outcomes(name, answers):
 def outcome(name, source, function, fresh):
     """fresh: a Trial of the right answer on DRAWS sets."""
     exercise, seed = EXERCISES[name], f"{name} {digest(function)}"
-    with same_random_numbers():
+    with undisturbed():
         try:
             trial = Trial(exercise, function, seed, Caller(), CONFIRMED_ON)
             got = [
@@ -155,15 +155,22 @@ def main(names):
     total = Counter()
     for name in names or EXERCISES:
         found = outcomes(name, mutants(EXERCISES[name].answer))
-        counts = Counter(each.kind for each in found)
-        total += counts
-        print(f"{name:24}", dict(counts), flush=True)
+        total += Counter(each.kind for each in found)
+        print(f"{name:24}", dict(Counter(each.kind for each in found)), flush=True)
         for each in found:
             if each.kind in ("accepted", "misnamed", "unsaid"):
-                print("    ", each.kind, *each.source.splitlines()[1:], each.says[:1])
-    print(dict(total))
-    told = total["named"] + total["remarked"]
-    print(f"named or remarked {told / max(told + total['unsaid'], 1):.0%}")
+                print("    ", each.kind, *each.source.splitlines()[1:])
+    print(rates(total))
+
+
+def rates(total):
+    """The rates in words, of a Counter of kinds."""
+    told, unsaid = total["named"] + total["remarked"], total["unsaid"] + total["misnamed"]
+    return (
+        f"{total.total()} mutants: {total['raises']} raise, {total['equal']} are equal, "
+        f"{total['accepted']} accepted, {total['misnamed']} misnamed; of the others "
+        f"{told / max(told + unsaid, 1):.0%} named ({total['named']}) or remarked upon."
+    )
 
 
 if __name__ == "__main__":
