@@ -17,7 +17,7 @@ from joblib import cpu_count
 # what the process, in a container perhaps, may use: not what the machine has
 torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
 
-from labutils.exercises import check
+from labutils.exercises import check, predict, solved
 from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
     accuracy,
@@ -64,7 +64,9 @@ __all__ = [
     "log_likelihood",
     "paired_bootstrap",
     "precision_recall",
+    "predict",
     "seeded",
+    "solved",
     "start_at_mean",
     "trained",
 ]

@@ -250,6 +250,6 @@ def test_a_mistake_may_be_an_expression_that_names_the_answer():
         "",
         mean_of_all,
         lambda draw: (draw.normal(4, 3),),
-        mistakes={"2 * mean_of_all(x)": ("a", "b")},,
+        mistakes={"2 * mean_of_all(x)": ("a", "b")},
     )
     assert exercises.verdict(exercise, lambda x: x.mean(0) * 2, "s")[1:][1] == "b"
