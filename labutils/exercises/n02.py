@@ -26,10 +26,7 @@ def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
 
 
 LARGE = torch.tensor([[200.0, 0, -200, 100]] * 2)
-NOT_A_LIKELIHOOD = (
-    "Probabilities are averaged. The likelihood of several labels is their product.",
-    "Take the logarithm of each probability, then the mean.",
-)
+AVERAGED = ("Probabilities are averaged. A likelihood multiplies.", "Average their logarithms.")
 
 
 def cross_entropy(logits, labels):
@@ -109,8 +106,8 @@ EXERCISES = {
                 "The softmax is applied twice: even a right and certain answer keeps a loss.",
                 "The arguments are logits, which logsumexp takes as they are.",
             ),
-            "-own(logits.softmax(-1), labels).mean()": NOT_A_LIKELIHOOD,
-            "-own(logits.softmax(-1), labels).mean().log()": NOT_A_LIKELIHOOD,
+            "-own(logits.softmax(-1), labels).mean()": AVERAGED,
+            "-own(logits.softmax(-1), labels).mean().log()": AVERAGED,
             "-own(logits, labels).mean()": (
                 "Adding 1 to all logits lowers the loss, though no probability changes.",
                 "The logits are not normalised: their logsumexp is missing.",

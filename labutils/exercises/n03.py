@@ -8,10 +8,7 @@ import math
 import torch
 
 VARIANCE = ("log_var is taken for the variance or for sigma.", "The variance is its exponential.")
-TOO_NARROW = (
-    "A posterior of no width costs no more than a wide one.",
-    "Look at log sigma squared.",
-)
+TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
 
 
 def kl_gaussian(mean, log_var):
@@ -33,10 +30,7 @@ def minibatch_elbo(log_likelihood, kl):
     return (log_likelihood.mean(0) - kl).mean()
 
 
-NOT_A_MEAN = (
-    "If all weights of an image are equal, the bound isn't their logarithm. It should be.",
-    "The mean of K weights is their sum divided by K: subtract log K.",
-)
+NOT_A_MEAN = ("With equal weights, the result depends on K.", "Divide by K: subtract log K.")
 
 
 def importance_weighted(log_weight):

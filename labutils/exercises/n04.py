@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 CERTAIN = torch.tensor([[150.0, -150, 0, 40]])
 LOG_2 = ("The divergence of fair coins from fair coins isn't 0.", "Each bit adds one log 2.")
-ENTROPY = ("It is largest where q is the prior.", "It is log 2 minus the entropy, for each bit.")
+ENTROPY = ("The result is largest where q is the prior.", "It is log 2 minus the entropy, per bit.")
 
 
 def kl_bits(logits):
@@ -36,7 +36,7 @@ def leave_one_out_gradient(g, z, logits):
 
 
 def score_function(g, z, logits):
-    """Eq. 4.9."""
+    """The estimate without a baseline."""
     return (g[..., None] * (z - logits.sigmoid())).mean(0)
 
 
@@ -104,7 +104,7 @@ EXERCISES = {
             ),
             "score_function(g - g.mean(0), z, logits)": OWN_SAMPLE,
             "score_function(g - g.sum(0) / (len(g) - 1), z, logits)": OWN_SAMPLE,
-            "score_function(g, z, logits)": ("It is far too noisy.", "Add the baseline."),
+            "score_function(g, z, logits)": ("This is far too noisy.", "Add the baseline."),
             "leave_one_out_gradient(g, z, logits) * len(g)": pairs.SAMPLES_SUMMED,
             "score_function(g - (g.sum(0) - g) / len(g), z, logits)": (
                 "Adding a constant to g changes the result. A baseline would take it out.",
@@ -153,8 +153,8 @@ EXERCISES = {
                 "A probability and a logit are added.",
                 "The noise is added to the logit itself.",
             ),
-            "((logits + u.logit()) > 0).float()": ("No gradient passes.", "Don't round."),
-            "(logits + u.logit()) / temperature": ("It leaves [0, 1].", "Add the sigmoid."),
+            "((logits + u.logit()) > 0).float()": ("Hard bits pass no gradient.", "Don't round."),
+            "(logits + u.logit()) / temperature": ("Bits leave [0, 1].", "Add the sigmoid."),
         },
     ),
     "hard_elbo": Exercise(
