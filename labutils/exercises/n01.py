@@ -95,18 +95,12 @@ EXERCISES = {
             draw.normal(3).double().log_softmax(-1),
         ),
         mistakes={
-            "log_p_x_given_y.log_softmax(-1)": (
-                "Rare classes and frequent ones are treated alike.",
-                "The prior is missing: add log_prior.",
-            ),
+            "log_p_x_given_y.log_softmax(-1)": ("The classes count alike.", "Add the prior."),
             "(log_p_x_given_y + log_prior.exp()).log_softmax(-1)": (
                 "A product of probabilities is a sum of logarithms. What is added here isn't one.",
                 "log_prior is a logarithm already: add it as it is.",
             ),
-            "log_p_x_given_y + log_prior": (
-                "The probabilities of the classes don't add up to 1: this is the joint.",
-                "Subtract the logarithm of the denominator of equation 1.6.",
-            ),
+            "log_p_x_given_y + log_prior": ("It doesn't add up to 1.", "Subtract its logsumexp."),
             "(log_p_x_given_y + log_prior).log_softmax(0)": (
                 "The probabilities of a class add up to 1 over the examples.",
                 "Normalise over the classes, the last axis.",
@@ -156,6 +150,7 @@ EXERCISES = {
             "x + step * gradient + step * noise": NOISE,
             "x + step * gradient + math.sqrt(step) * noise": NOISE,
             "x + step * gradient + 2 * step * noise": NOISE,
+            "x + step * gradient + 2 * math.sqrt(step) * noise": NOISE,
             "x + step * gradient + math.sqrt(2) * step * noise": NOISE,
             "x + step * gradient + noise": NOISE,
             "x + step / 2 * gradient + math.sqrt(step) * noise": (

@@ -108,10 +108,7 @@ EXERCISES = {
             ),
             "-own(logits.softmax(-1), labels).mean()": AVERAGED,
             "-own(logits.softmax(-1), labels).mean().log()": AVERAGED,
-            "-own(logits, labels).mean()": (
-                "Adding 1 to all logits lowers the loss, though no probability changes.",
-                "The logits are not normalised: their logsumexp is missing.",
-            ),
+            "-own(logits, labels).mean()": ("A shift of all logits lowers it.", "Normalise them."),
         },
     ),
     "half_width": Exercise(
@@ -135,9 +132,11 @@ EXERCISES = {
                 "Products and quotients come before the difference, so error - error / n is left.",
                 "Put 1 - error in brackets.",
             ),
+            "1.96 * math.sqrt(error / n)": ("The variance isn't error.", "It is p (1 - p)."),
             "2 * half_width(error, n)": ("This is the whole width.", "Return half of it."),
             "100 * half_width(error, n)": ("This is in percent.", "Leave out the factor 100."),
-            "error + half_width(error, n)": ("This is the upper end.", "Don't add the error."),
+            "error + half_width(error, n)": ("This is the upper end.", "Leave out the error."),
+            "error - half_width(error, n)": ("This is the lower end.", "Leave out the error."),
         },
     ),
 }

@@ -10,6 +10,9 @@ import torch
 VARIANCE = ("log_var is taken for the variance or for sigma.", "The variance is its exponential.")
 TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
 
+PRIOR = ("The divergence of the prior from itself isn't 0.", "There is a -1 in the bracket.")
+MEAN = ("A mean further from 0 doesn't always cost more.", "The square of the mean is added.")
+
 
 def kl_gaussian(mean, log_var):
     return 0.5 * (log_var.exp() + mean**2 - 1 - log_var).sum(-1)
@@ -30,6 +33,7 @@ def minibatch_elbo(log_likelihood, kl):
     return (log_likelihood.mean(0) - kl).mean()
 
 
+ELBO = ("Logarithms are averaged: more samples don't tighten this.", "Average the weights.")
 NOT_A_MEAN = ("With equal weights, the result depends on K.", "Divide by K: subtract log K.")
 
 
@@ -60,10 +64,11 @@ EXERCISES = {
             "0.5 * (log_var**2 + mean**2 - 1 - (log_var**2).log()).sum(-1)": VARIANCE,
             "0.5 * (log_var.exp() + mean**2 - 1).sum(-1)": TOO_NARROW,
             "0.5 * (log_var.exp() + mean**2 - 1 + log_var).sum(-1)": TOO_NARROW,
-            "0.5 * (log_var.exp() + mean**2 - log_var).sum(-1)": (
-                "The divergence of the prior from itself isn't 0.",
-                "One of the four terms is missing.",
-            ),
+            "0.5 * (log_var.exp() + mean**2 - log_var).sum(-1)": PRIOR,
+            "0.5 * (log_var.exp() + mean**2 + 1 - log_var).sum(-1)": PRIOR,
+            "0.5 * (log_var.exp() + mean - 1 - log_var).sum(-1)": MEAN,
+            "0.5 * (log_var.exp() - mean**2 - 1 - log_var).sum(-1)": MEAN,
+            "0.5 * (log_var.exp() - 1 - log_var).sum(-1)": MEAN,
             "0.5 * ((1 + mean**2) / log_var.exp() - 1 + log_var).sum(-1)": (
                 "This is KL(p || q). The expectation in the ELBO is taken under q.",
                 "Exchange the roles of q and the prior.",
@@ -73,11 +78,14 @@ EXERCISES = {
     "reparameterise": Exercise(
         "3.9",
         reparameterise,
-        inputs=lambda draw: (draw.normal(4, 3), draw.normal(4, 3), draw.normal(4, 3)),
+        inputs=lambda draw: tuple(draw.normal(3, 4, 3)),
         gradient=("mean", "log_var"),
         mistakes={
             "mean + log_var.exp() * eps": pairs.LOG_STD,
             "mean + log_var * eps": SIGMA,
+            "mean + log_var / 2 * eps": SIGMA,
+            "mean + (2 * log_var).exp() * eps": SIGMA,
+            "mean + log_var.exp() / 2 * eps": SIGMA,
             "mean + eps": SIGMA,
             "mean + (log_var / 2).exp() + eps": SIGMA,
             "mean + log_var.exp() + eps": SIGMA,
@@ -100,6 +108,8 @@ EXERCISES = {
             "-minibatch_elbo(log_likelihood, kl)": pairs.LOSS,
             "(log_likelihood.mean(0) - kl).sum()": pairs.BATCH_SUMMED,
             "log_likelihood.mean() - kl.sum()": pairs.BATCH_SUMMED,
+            "log_likelihood.sum() - kl.sum()": pairs.BATCH_SUMMED,
+            "(log_likelihood - kl).sum()": pairs.BATCH_SUMMED,
             "(log_likelihood.sum(0) - kl).mean()": pairs.SAMPLES_SUMMED,
             "log_likelihood - kl": pairs.SAMPLES_KEPT,
             "log_likelihood.mean(0) - kl": NOT_ONE,
@@ -113,13 +123,12 @@ EXERCISES = {
         importance_weighted,
         inputs=lambda draw: (3 * draw.normal(7, 3) - torch.tensor([130.0, 140, 5]),),
         mistakes={
-            "log_weight.mean(0)": (
-                "The logarithms are averaged: this is the ELBO, which more samples don't tighten.",
-                "Average the weights first, then take the logarithm.",
-            ),
+            "log_weight.mean(0)": ELBO,
+            "log_weight.mean(0) - math.log(len(log_weight))": ELBO,
             "log_weight.logsumexp(0)": NOT_A_MEAN,
             "log_weight.logsumexp(0) + math.log(len(log_weight))": NOT_A_MEAN,
             "log_weight.logsumexp(0) - len(log_weight)": NOT_A_MEAN,
+            "log_weight.logsumexp(0) - math.log(log_weight.shape[1])": NOT_A_MEAN,
             "log_weight.logsumexp(0) / len(log_weight)": NOT_A_MEAN,
             "log_weight.exp().mean(0).log()": pairs.OUT_OF_RANGE,
             "log_weight.exp().mean(0)": pairs.LOGARITHM,

@@ -29,6 +29,8 @@ OWN_SAMPLE = (
     "Leave a sample's own g out of the sum for its baseline, and divide by one less.",
 )
 
+NOT_CENTRED = ("Adding a constant to g changes the result.", "Subtract the mean of the others.")
+
 
 def leave_one_out_gradient(g, z, logits):
     baseline = (g.sum(0) - g) / (len(g) - 1)
@@ -67,6 +69,7 @@ EXERCISES = {
         gradient=("logits",),
         mistakes={
             "kl_bits(logits) - math.log(2) * logits.shape[-1]": LOG_2,
+            "kl_bits(logits) - math.log(2)": LOG_2,
             "kl_bits(logits) - math.log(2) * (logits.shape[-1] - 1)": LOG_2,
             "kl_bits(logits) - math.log(2) * logits.shape[-1] * 2": LOG_2,
             "kl_bits(logits) + math.log(2) * logits.shape[-1]": LOG_2,
@@ -106,10 +109,9 @@ EXERCISES = {
             "score_function(g - g.sum(0) / (len(g) - 1), z, logits)": OWN_SAMPLE,
             "score_function(g, z, logits)": ("This is far too noisy.", "Add the baseline."),
             "leave_one_out_gradient(g, z, logits) * len(g)": pairs.SAMPLES_SUMMED,
-            "score_function(g - (g.sum(0) - g) / len(g), z, logits)": (
-                "Adding a constant to g changes the result. A baseline would take it out.",
-                "How many are the others? The mean divides by that.",
-            ),
+            "score_function(g - (g.sum(0) - g) / len(g), z, logits)": NOT_CENTRED,
+            "score_function(g - (g.sum(0) - g), z, logits)": NOT_CENTRED,
+            "score_function(g + (g.sum(0) - g) / (len(g) - 1), z, logits)": NOT_CENTRED,
             "(g[..., None] * (z - logits)).mean(0)": (
                 "The score isn't 0 on average, so that a constant in g moves the logits.",
                 "The score of a bit is z minus its probability; and a baseline is missing.",
@@ -147,6 +149,8 @@ EXERCISES = {
             ),
             "((logits + u.log()) / temperature).sigmoid()": NOISE,
             "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOISE,
+            "((logits + u.log() - 1 - u.log()) / temperature).sigmoid()": NOISE,
+            "((logits + u / (1 - u)) / temperature).sigmoid()": NOISE,
             "((logits + u) / temperature).sigmoid()": NOISE,
             "((logits - (-u.log()).log()) / temperature).sigmoid()": NOISE,
             "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": (

@@ -49,17 +49,7 @@ def frechet_diagonal(mean_a, std_a, mean_b, std_b):
 
 TWICE = ("A sample counts once for each ball that holds it.", "It counts once in all: any.")
 FRACTION = ("This isn't the fraction of the samples.", "Take the mean of one answer per sample.")
-# Distances in radii: in the first ball; in two; on the edge; only in a ball that isn't nearest; in
-# none. No sample lies in the last ball.
-IN_RADII = torch.tensor(
-    [
-        [0.5, 1.5, 1.5, 40],
-        [0.5, 0.6, 1.5, 40],
-        [1, 1.5, 1.5, 40],
-        [1.4, 1.6, 0.7, 40],
-        [2, 2, 2, 40],
-    ]
-)
+RADII = torch.tensor([0.5, 0.8, 1, 1.4, 0.05])  # the last ball is empty
 
 
 def precision(distances, radii):
@@ -67,12 +57,12 @@ def precision(distances, radii):
 
 
 def balls(draw):
-    """Distances and radii on which all mistakes differ: (N, 4) and (4,)."""
-    count = torch.tensor([draw.choice((2, 3, 4, 6, 8)), 1, 1, 2, 3])
-    ratio = IN_RADII.repeat_interleave(count, 0)
-    ratio = torch.where(ratio == 1, ratio, ratio * (1 + 0.1 * draw.uniform(*ratio.shape)))
-    radii = torch.tensor([1, 2, 4, 0.1]) * (1 + 0.2 * draw.uniform(4))
-    return ratio * radii, radii
+    """Distances (N, 5) and radii (5,), a few of which are equal."""
+    radii = RADII * (1 + 0.1 * draw.uniform(5))
+    distances = 0.1 + 4 * draw.uniform(draw.integers(400, 600), 5)
+    outside = (distances > radii).all(1).nonzero()[:5, 0]
+    distances[outside, 0] = radii[0]
+    return distances, radii
 
 
 EXERCISES = {
@@ -118,9 +108,11 @@ EXERCISES = {
             ),
             "-total + size(components, d) * math.log(n)": FIT,
             "-2 * total * n + size(components, d) * math.log(n)": FIT,
+            "-2 * total / n + size(components, d) * math.log(n)": FIT,
             "-2 * total + size(components, d)": PRICE,
             "-2 * total + size(components, d) * n": PRICE,
             "-2 * total + size(components, d) * math.log10(n)": PRICE,
+            "-2 * total + size(components, d) * math.log2(n)": PRICE,
             "-2 * total + 0.5 * size(components, d) * math.log(n)": PRICE,
             "-2 * total + 2 * size(components, d)": (
                 "This is Akaike's criterion, in which a parameter costs 2, whatever N is.",
@@ -135,6 +127,7 @@ EXERCISES = {
             "-2 * total + (components * (1 + 2 * d) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + (components * (1 + d + d * d) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + components * (1 + d + d * d) * math.log(n)": COVARIANCE,
+            "-2 * total + (components * (1 + d + d * (d + 1)) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + (components * (1 + d * (d + 1) // 2) - 1) * math.log(n)": (
                 "Each component has d parameters too few.",
                 "Its mean has d numbers, its covariance the d of the diagonal and those above it.",
