@@ -94,9 +94,9 @@ EXERCISES = {
     "leave_one_out_gradient": Exercise(
         "4.10",
         leave_one_out_gradient,
-        # whole g add up without rounding: the score may then be written without the sigmoid
+        # whole g, multiples of 3, have means without rounding, in whichever way they are written
         inputs=lambda draw: (
-            (5 * draw.normal(3, 4)).round() - 90,
+            3 * (2 * draw.normal(3, 4)).round() - 90,
             draw.bits(3, 4, 5),
             3 * draw.normal(4, 5),
         ),
