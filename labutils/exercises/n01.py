@@ -178,7 +178,6 @@ EXERCISES = {
             "-nats / 784": NOT_BITS,
             "-nats / (784 * 2)": NOT_BITS,
             "-nats / 784 * math.log(2)": NOT_BITS,
-            "-nats / (784 * math.log(10))": NOT_BITS,
             "-nats / math.log(2)": ("A larger image costs more.", "Divide by its pixels."),
             "bpd(nats).abs()": ("Densities above 1 cost bits.", "Don't drop the sign: flip it."),
             "-nats / (28 * math.log(2))": ("Only 28 pixels are counted.", "There are 28 x 28."),

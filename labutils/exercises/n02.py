@@ -117,7 +117,6 @@ EXERCISES = {
         inputs=lambda draw: (0.05 + 0.4 * draw.uniform(), draw.integers(20, 2000)),
         mistakes={
             "math.sqrt(error * (1 - error) / n)": ERRORS,
-            "1.645 * math.sqrt(error * (1 - error) / n)": ERRORS,
             "2 * math.sqrt(error * (1 - error) / n)": ERRORS,
             "1.96 * error * (1 - error) / n": ("This is a variance.", "Take its root."),
             "1.96 * math.sqrt(error * (1 - error))": (

@@ -73,6 +73,8 @@ EXERCISES = {
             "kl_bits(logits) - math.log(2) * (logits.shape[-1] - 1)": LOG_2,
             "kl_bits(logits) - math.log(2) * logits.shape[-1] * 2": LOG_2,
             "kl_bits(logits) + math.log(2) * logits.shape[-1]": LOG_2,
+            "kl_bits(logits) - math.log(2) * logits.sigmoid().sum(-1)": LOG_2,
+            "kl_bits(logits) - math.log(2) * (-logits).sigmoid().sum(-1)": LOG_2,
             kl_from_probabilities: (
                 "0 log 0 is nan, which comes out as soon as a bit is certain.",
                 "Take both logarithms from the logit: F.logsigmoid(a) and F.logsigmoid(-a).",
