@@ -1,23 +1,13 @@
 """The exercises of notebook 01: densities, Bayes' rule, samplers and units."""
 
+from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
-from labutils.exercises.pairs import (
-    HALF_MISSING,
-    HALF_OF_SOME,
-    LOG_STD,
-    LOGARITHM,
-    OUT_OF_RANGE,
-    PER_EXAMPLE,
-)
 
 import math
 
 import torch
 
-NOT_THE_VARIANCE = (
-    "The squared distance is divided by something that is not the variance.",
-    "The variance is the exponential of log_var.",
-)
+VARIANCE = ("The squared distance isn't divided by the variance.", "That is log_var.exp().")
 
 
 def gaussian_log_density(x, mean, log_var):
@@ -26,10 +16,6 @@ def gaussian_log_density(x, mean, log_var):
 
 # near, far below what exp can represent, and far from each other
 FAR = torch.tensor([[0.0, 0, 0], [-7, -9, -8], [-800, -802, -799], [-100, -1200, -2100]])
-LOGARITHMS_SUMMED = (
-    "The denominator is computed from logarithms as if they were probabilities.",
-    "Its logarithm is the logsumexp of the numerators, and dividing becomes subtracting.",
-)
 
 
 def bayes_rule(log_p_x_given_y, log_prior):
@@ -38,28 +24,16 @@ def bayes_rule(log_p_x_given_y, log_prior):
 
 
 SLOPES = torch.tensor([-2.0, -0.5, 0.2, 0.5, 2, 3])
-DECREASING = (
-    "For a decreasing map this is nan, although its density is as good as any other.",
-    "The slope may be negative: take its absolute value first.",
-)
-SLOPE_SUBTRACTED = (
-    "A slope is subtracted from a logarithm. It is the density that the slope divides.",
-    "Subtract the logarithm of the absolute slope.",
-)
-LOGARITHM_DIVIDED = (
-    "The logarithm is divided by the slope. It is the density that the slope divides.",
-    "Dividing a density is subtracting from its logarithm.",
-)
+DECREASING = ("For a decreasing map this is nan.", "Take the absolute value of the slope first.")
+NO_LOGARITHM = ("A slope is subtracted from a logarithm.", "Take the slope's logarithm too.")
+DIVIDED = ("The slope divides the density, not its logarithm.", "Subtract logarithms.")
 
 
 def change_of_variables(log_p_z, slope):
     return log_p_z - slope.abs().log()
 
 
-NOISE = (
-    "The noise has the wrong size, so that the walk settles in another distribution.",
-    "Its standard deviation is the square root of twice the step.",
-)
+NOISE = ("With noise of this size the walk settles elsewhere.", "Its variance is twice the step.")
 
 
 def langevin_step(x, gradient, step, noise):
@@ -67,14 +41,8 @@ def langevin_step(x, gradient, step, noise):
 
 
 NATS = torch.tensor([-200.0, -100, 20])  # a log-density may be positive
-MORE_FOR_LESS = (
-    "The more probable an image, the more bits it needs here.",
-    "The sign is flipped.",
-)
-NOT_BITS = (
-    "A fair coin, log p = -0.693 nats, doesn't come out as one bit.",
-    "Divide by the number of nats in a bit, log 2.",
-)
+SIGN = ("A probable image needs more bits than an improbable one.", "The sign is flipped.")
+NOT_BITS = ("A fair coin, -0.693 nats, doesn't come out as one bit.", "A bit is log 2 nats.")
 
 
 def bpd(nats):
@@ -85,17 +53,21 @@ EXERCISES = {
     "gaussian_log_density": Exercise(
         "1.2",
         gaussian_log_density,
-        inputs=lambda draw: (draw.normal(5), draw.normal(5), draw.normal(5)),
+        inputs=lambda draw: tuple(draw.normal(3, 5)),
         gradient=("mean", "log_var"),
         mistakes={
             "-gaussian_log_density(x, mean, log_var)": (
                 "The result is lowest at the mean. A density is highest there.",
                 "The minus sign before the bracket is missing.",
             ),
-            "2 * gaussian_log_density(x, mean, log_var)": HALF_MISSING,
-            "-math.log(2 * math.pi) - log_var - 0.5 * (x - mean) ** 2 / log_var.exp()": HALF_OF_SOME,
-            "-0.5 * math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp()": HALF_OF_SOME,
-            "-0.5 * (math.log(2 * math.pi) + (x - mean) ** 2 / log_var.exp())": (
+            "2 * gaussian_log_density(x, mean, log_var)": pairs.HALF_MISSING,
+            "-math.log(2 * math.pi) - log_var - 0.5 * (x - mean) ** 2 / log_var.exp()": (
+                pairs.HALF_OF_SOME
+            ),
+            "-0.5 * math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var.exp()": (
+                pairs.HALF_OF_SOME
+            ),
+            "gaussian_log_density(x, mean, log_var) + 0.5 * log_var": (
                 "A wide Gaussian is as high as a narrow one, so that not both integrate to 1.",
                 "One of the three terms is missing: log sigma squared.",
             ),
@@ -107,12 +79,12 @@ EXERCISES = {
                 "This density integrates to 2.5. It should integrate to 1.",
                 "The constant, log 2 pi, is missing.",
             ),
-            "gaussian_log_density(x, mean, 2 * log_var)": LOG_STD,
-            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var)": NOT_THE_VARIANCE,
-            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2)": NOT_THE_VARIANCE,
-            "gaussian_log_density(x, mean, log_var).exp()": LOGARITHM,
-            "gaussian_log_density(x, mean, log_var).mean()": PER_EXAMPLE,
-            "gaussian_log_density(x, mean, log_var).sum()": PER_EXAMPLE,
+            "gaussian_log_density(x, mean, 2 * log_var)": pairs.LOG_STD,
+            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var)": VARIANCE,
+            "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2)": VARIANCE,
+            "gaussian_log_density(x, mean, log_var).exp()": pairs.LOGARITHM,
+            "gaussian_log_density(x, mean, log_var).mean()": pairs.PER_EXAMPLE,
+            "gaussian_log_density(x, mean, log_var).sum()": pairs.PER_EXAMPLE,
         },
     ),
     "bayes_rule": Exercise(
@@ -123,37 +95,27 @@ EXERCISES = {
             draw.normal(3).double().log_softmax(-1),
         ),
         mistakes={
-            "log_p_x_given_y.log_softmax(-1)": (
-                "Rare classes and frequent ones are treated alike.",
-                "The prior is missing: add log_prior.",
-            ),
+            "log_p_x_given_y.log_softmax(-1)": ("The classes count alike.", "Add the prior."),
             "(log_p_x_given_y + log_prior.exp()).log_softmax(-1)": (
                 "A product of probabilities is a sum of logarithms. What is added here isn't one.",
                 "log_prior is a logarithm already: add it as it is.",
             ),
-            "log_p_x_given_y + log_prior": (
-                "The probabilities of the classes don't add up to 1: this is the joint.",
-                "Subtract the logarithm of the denominator of equation 1.6.",
-            ),
+            "log_p_x_given_y + log_prior": ("It doesn't add up to 1.", "Subtract its logsumexp."),
             "(log_p_x_given_y + log_prior).log_softmax(0)": (
                 "The probabilities of a class add up to 1 over the examples.",
                 "Normalise over the classes, the last axis.",
             ),
-            "(log_p_x_given_y + log_prior).softmax(-1)": LOGARITHM,
-            "(log_p_x_given_y + log_prior).softmax(-1).log()": OUT_OF_RANGE,
-            "(lambda p: (p / p.sum(-1, keepdim=True)).log())((log_p_x_given_y + log_prior).exp())": (
-                OUT_OF_RANGE
+            "(log_p_x_given_y + log_prior).softmax(-1)": pairs.LOGARITHM,
+            "(log_p_x_given_y + log_prior).softmax(-1).log()": pairs.OUT_OF_RANGE,
+            "(lambda p: (p / p.sum(1, keepdim=True)).log())((log_p_x_given_y + log_prior).exp())": (
+                pairs.OUT_OF_RANGE
             ),
             "(lambda a: a - a.exp().sum(-1, keepdim=True).log())(log_p_x_given_y + log_prior)": (
-                OUT_OF_RANGE
+                pairs.OUT_OF_RANGE
             ),
             "log_prior + log_p_x_given_y.log_softmax(-1)": (
                 "The prior is in the numerator and not in the denominator, which needs both.",
                 "Equation 1.6 divides by the sum of all numerators.",
-            ),
-            "(lambda a: a - a.sum(-1, keepdim=True))(log_p_x_given_y + log_prior)": LOGARITHMS_SUMMED,
-            "(lambda a: a / a.logsumexp(-1, keepdim=True))(log_p_x_given_y + log_prior)": (
-                LOGARITHMS_SUMMED
             ),
         },
     ),
@@ -168,26 +130,18 @@ EXERCISES = {
             ),
             "log_p_z - slope.log()": DECREASING,
             "log_p_z - slope.log().abs()": DECREASING,
-            "log_p_z - slope.abs()": SLOPE_SUBTRACTED,
-            "log_p_z - slope": SLOPE_SUBTRACTED,
-            "log_p_z / slope": LOGARITHM_DIVIDED,
-            "log_p_z / slope.abs()": LOGARITHM_DIVIDED,
-            "log_p_z.exp() / slope.abs()": LOGARITHM,
-            "log_p_z": (
-                "The density stays as it was, however far the map stretches.",
-                "The term with the slope is missing.",
-            ),
+            "log_p_z - slope.abs()": NO_LOGARITHM,
+            "log_p_z - slope": NO_LOGARITHM,
+            "log_p_z / slope": DIVIDED,
+            "log_p_z / slope.abs()": DIVIDED,
+            "log_p_z.exp() / slope.abs()": pairs.LOGARITHM,
+            "log_p_z": ("Stretching doesn't thin the density.", "The slope is missing."),
         },
     ),
     "langevin_step": Exercise(
         "1.13",
         langevin_step,
-        inputs=lambda draw: (
-            draw.normal(4, 2),
-            draw.normal(4, 2),
-            0.02 + 0.2 * draw.uniform(),
-            draw.normal(4, 2),
-        ),
+        inputs=lambda draw: (*draw.normal(2, 4, 2), 0.02 + 0.2 * draw.uniform(), draw.normal(4, 2)),
         mistakes={
             "x - step * gradient + math.sqrt(2 * step) * noise": (
                 "The walk goes downhill. Samples gather where f is high.",
@@ -196,6 +150,7 @@ EXERCISES = {
             "x + step * gradient + step * noise": NOISE,
             "x + step * gradient + math.sqrt(step) * noise": NOISE,
             "x + step * gradient + 2 * step * noise": NOISE,
+            "x + step * gradient + 2 * math.sqrt(step) * noise": NOISE,
             "x + step * gradient + math.sqrt(2) * step * noise": NOISE,
             "x + step * gradient + noise": NOISE,
             "x + step / 2 * gradient + math.sqrt(step) * noise": (
@@ -206,10 +161,7 @@ EXERCISES = {
                 "Each step forgets where the last one ended.",
                 "The walk goes on from x: add it.",
             ),
-            "x + step * gradient": (
-                "The walk climbs to the nearest mode and stays there: nothing is random.",
-                "The noise is missing.",
-            ),
+            "x + step * gradient": ("It climbs to a mode and stays.", "The noise is missing."),
             "x + gradient + math.sqrt(2 * step) * noise": (
                 "However small the step, the walk goes equally far uphill.",
                 "Multiply the gradient by step.",
@@ -221,24 +173,14 @@ EXERCISES = {
         bpd,
         inputs=lambda draw: (NATS * (1 + draw.uniform(3)),),
         mistakes={
-            "-bpd(nats)": MORE_FOR_LESS,
-            "nats / 784": MORE_FOR_LESS,
+            "-bpd(nats)": SIGN,
+            "nats / 784": SIGN,
             "-nats / 784": NOT_BITS,
             "-nats / (784 * 2)": NOT_BITS,
             "-nats / 784 * math.log(2)": NOT_BITS,
-            "-nats / (784 * math.log(10))": NOT_BITS,
-            "-nats / math.log(2)": (
-                "These are the bits of the whole image: a larger image would need more.",
-                "Divide by the number of pixels.",
-            ),
-            "nats.abs() / (784 * math.log(2))": (
-                "For a log-density above 0 the sign is wrong: densities may exceed 1.",
-                "Change the sign instead of dropping it.",
-            ),
-            "-nats / (28 * math.log(2))": (
-                "The dimensions of an image are not its 28 rows.",
-                "An image has 28 x 28 pixels.",
-            ),
+            "-nats / math.log(2)": ("A larger image costs more.", "Divide by its pixels."),
+            "bpd(nats).abs()": ("Densities above 1 cost bits.", "Don't drop the sign: flip it."),
+            "-nats / (28 * math.log(2))": ("Only 28 pixels are counted.", "There are 28 x 28."),
         },
     ),
 }

@@ -1,35 +1,23 @@
 """The exercises of notebook 02: a classifier, its loss, and how well its error is known."""
 
+from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
-from labutils.exercises.pairs import BATCH_SUMMED
 
 import math
 
 import torch
 from torch.nn import functional as F
 
-BIASES = (
-    "A layer computes W x + b. Not every unit has its b here.",
-    "Each hidden unit and each of the 10 outputs has a bias.",
-)
+BIASES = ("A layer computes W x + b. Not every unit has its b here.", "Count one for each unit.")
 
 
 def parameter_count(hidden_dim):
     return 784 * hidden_dim + hidden_dim + 10 * hidden_dim + 10
 
 
-DROPOUT_SCALE = (
-    "What reaches the output layer has another mean than without dropout.",
-    "Divide the units that stay by the fraction of units that stay, 1 - ratio.",
-)
-NOTHING_DROPPED = (
-    "No unit is ever dropped.",
-    "Multiply the hidden units by mask.",
-)
-OFFSET_MISSING = (
-    "One of the two layers maps 0 to 0, whatever it has learned.",
-    "A layer computes W x + b: look for the b of both.",
-)
+SCALE = ("Dropout changes the mean of the hidden units.", "Divide by the share that stays.")
+NO_MASK = ("No unit is ever dropped.", "Multiply the hidden units by the mask.")
+OFFSET = ("One of the layers maps 0 to 0, whatever it learns.", "Each layer has an offset, b.")
 
 
 def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
@@ -38,10 +26,7 @@ def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
 
 
 LARGE = torch.tensor([[200.0, 0, -200, 100]] * 2)
-PROBABILITIES_AVERAGED = (
-    "Probabilities are averaged. The likelihood of several labels is their product.",
-    "Take the logarithm of each probability, then the mean.",
-)
+AVERAGED = ("Probabilities are averaged. A likelihood multiplies.", "Average their logarithms.")
 
 
 def cross_entropy(logits, labels):
@@ -54,10 +39,7 @@ def own(table, labels):
     return table[torch.arange(len(labels)), labels]
 
 
-STANDARD_ERRORS = (
-    "An interval of this width holds the true rate more often or less often than 95 %.",
-    "95 % of a Gaussian lie within 1.96 standard deviations of its mean.",
-)
+ERRORS = ("This is an interval for another level than 95 %.", "It is 1.96 standard errors.")
 
 
 def half_width(error, n):
@@ -74,10 +56,7 @@ EXERCISES = {
             "784 * hidden_dim + hidden_dim + 10 * hidden_dim": BIASES,
             "784 * hidden_dim + 10 * hidden_dim + 10": BIASES,
             "784 * hidden_dim + 1 + 10 * hidden_dim + 1": BIASES,
-            "784 * hidden_dim + hidden_dim": (
-                "The count ends at the hidden layer, but the network returns 10 logits.",
-                "Add the weights and the biases of the output layer.",
-            ),
+            "784 * hidden_dim + hidden_dim": ("No logit comes out.", "Add the output layer."),
             "784 * hidden_dim + hidden_dim + 10": (
                 "The outputs have biases, but nothing connects them to the hidden units.",
                 "Add the weights of the output layer.",
@@ -88,37 +67,24 @@ EXERCISES = {
         "2.1",
         classifier_logits,
         inputs=lambda draw: (
-            draw.normal(4, 6),
-            *(draw.normal(8, 6), draw.normal(8)),
-            *(draw.normal(3, 8), draw.normal(3)),
-            draw.bits(4, 8),
+            draw.normal(6, 7),
+            *(draw.normal(9, 7), draw.normal(9), draw.normal(3, 9), draw.normal(3)),
+            draw.bits(6, 9),
             0.1 + 0.3 * draw.uniform(),
         ),
         mistakes={
-            "(mask * F.relu(x @ W1.T + b1)) @ W2.T + b2": DROPOUT_SCALE,
-            "(mask * F.relu(x @ W1.T + b1) / ratio) @ W2.T + b2": DROPOUT_SCALE,
-            "(mask * F.relu(x @ W1.T + b1) * (1 - ratio)) @ W2.T + b2": DROPOUT_SCALE,
-            "((mask * F.relu(x @ W1.T + b1)) @ W2.T + b2) / (1 - ratio)": DROPOUT_SCALE,
+            "(mask * F.relu(x @ W1.T + b1)) @ W2.T + b2": SCALE,
+            "(mask * F.relu(x @ W1.T + b1) / ratio) @ W2.T + b2": SCALE,
+            "(mask * F.relu(x @ W1.T + b1) * (1 - ratio)) @ W2.T + b2": SCALE,
+            "((mask * F.relu(x @ W1.T + b1)) @ W2.T + b2) / (1 - ratio)": SCALE,
             "(mask * (x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": (
                 "Two linear maps in a row are one linear map: the hidden layer adds nothing.",
                 "The ReLU is missing.",
             ),
-            "F.relu(x @ W1.T + b1) @ W2.T + b2": NOTHING_DROPPED,
-            "(F.relu(x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": NOTHING_DROPPED,
-            "classifier_logits(x, W1, b1, W2, b2, 1 - mask, ratio)": (
-                "The units that are to stay are dropped, and the others stay.",
-                "A 1 in the mask stands for a unit that stays.",
-            ),
-            "classifier_logits(x, W1, 0 * b1, W2, b2, mask, ratio)": OFFSET_MISSING,
-            "classifier_logits(x, W1, b1, W2, 0 * b2, mask, ratio)": OFFSET_MISSING,
-            "F.relu(classifier_logits(x, W1, b1, W2, b2, mask, ratio))": (
-                "No logit is negative, so that no class can be ruled out.",
-                "The ReLU belongs to the hidden layer alone.",
-            ),
-            "classifier_logits(x, W1, b1, W2, b2, mask, ratio).softmax(-1)": (
-                "The rows add up to 1: these are probabilities.",
-                "Logits are what the softmax is applied to, later.",
-            ),
+            "F.relu(x @ W1.T + b1) @ W2.T + b2": NO_MASK,
+            "(F.relu(x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": NO_MASK,
+            "classifier_logits(x, W1, 0 * b1, W2, b2, mask, ratio)": OFFSET,
+            "classifier_logits(x, W1, b1, W2, 0 * b2, mask, ratio)": OFFSET,
         },
     ),
     "cross_entropy": Exercise(
@@ -130,29 +96,19 @@ EXERCISES = {
         ),
         gradient=("logits",),
         mistakes={
-            "-cross_entropy(logits, labels)": (
-                "The less probable the labels, the lower the loss.",
-                "The sign is flipped.",
-            ),
-            "len(labels) * cross_entropy(logits, labels)": BATCH_SUMMED,
+            "-cross_entropy(logits, labels)": ("It rewards mistakes.", "The sign is flipped."),
+            "len(labels) * cross_entropy(logits, labels)": pairs.BATCH_SUMMED,
             "logits.logsumexp(-1) - own(logits, labels)": (
                 "Each example has a loss of its own. Gradient descent needs one number.",
                 "Take the mean over the batch.",
             ),
             "cross_entropy(logits.softmax(-1), labels)": (
-                "The softmax is applied twice: even certain and right answers keep a loss.",
+                "The softmax is applied twice: even a right and certain answer keeps a loss.",
                 "The arguments are logits, which logsumexp takes as they are.",
             ),
-            "-own(logits.softmax(-1), labels).mean()": PROBABILITIES_AVERAGED,
-            "-own(logits.softmax(-1), labels).mean().log()": PROBABILITIES_AVERAGED,
-            "-own(logits, labels).mean()": (
-                "Adding 1 to all logits lowers the loss, though no probability changes.",
-                "The logits are not normalised: their logsumexp is missing.",
-            ),
-            "cross_entropy(logits, labels) / logits.shape[-1]": (
-                "The mean runs over the classes too, though only the label's counts.",
-                "Divide by the number of examples alone.",
-            ),
+            "-own(logits.softmax(-1), labels).mean()": AVERAGED,
+            "-own(logits.softmax(-1), labels).mean().log()": AVERAGED,
+            "-own(logits, labels).mean()": ("A shift of all logits lowers it.", "Normalise them."),
         },
     ),
     "half_width": Exercise(
@@ -160,13 +116,9 @@ EXERCISES = {
         half_width,
         inputs=lambda draw: (0.05 + 0.4 * draw.uniform(), draw.integers(20, 2000)),
         mistakes={
-            "math.sqrt(error * (1 - error) / n)": STANDARD_ERRORS,
-            "1.645 * math.sqrt(error * (1 - error) / n)": STANDARD_ERRORS,
-            "2 * math.sqrt(error * (1 - error) / n)": STANDARD_ERRORS,
-            "1.96 * error * (1 - error) / n": (
-                "This is a variance, which can't be added to a rate: its unit is squared.",
-                "Take the square root.",
-            ),
+            "math.sqrt(error * (1 - error) / n)": ERRORS,
+            "2 * math.sqrt(error * (1 - error) / n)": ERRORS,
+            "1.96 * error * (1 - error) / n": ("This is a variance.", "Take its root."),
             "1.96 * math.sqrt(error * (1 - error))": (
                 "More digits don't narrow the interval: this is the spread of a single one.",
                 "The variance of a mean is n times smaller.",
@@ -179,22 +131,11 @@ EXERCISES = {
                 "Products and quotients come before the difference, so error - error / n is left.",
                 "Put 1 - error in brackets.",
             ),
-            "1.96 * math.sqrt(error / n)": (
-                "A classifier that is always wrong is as uncertain as can be. It isn't.",
-                "The factor 1 - error is missing.",
-            ),
-            "2 * half_width(error, n)": (
-                "This is the width of the whole interval.",
-                "Return half of it.",
-            ),
-            "100 * half_width(error, n)": (
-                "This is in percent, while the error is a fraction.",
-                "Leave out the factor 100.",
-            ),
-            "error + half_width(error, n)": (
-                "This is the upper end of the interval.",
-                "Return its distance from the centre.",
-            ),
+            "1.96 * math.sqrt(error / n)": ("The variance isn't error.", "It is p (1 - p)."),
+            "2 * half_width(error, n)": ("This is the whole width.", "Return half of it."),
+            "100 * half_width(error, n)": ("This is in percent.", "Leave out the factor 100."),
+            "error + half_width(error, n)": ("This is the upper end.", "Leave out the error."),
+            "error - half_width(error, n)": ("This is the lower end.", "Leave out the error."),
         },
     ),
 }

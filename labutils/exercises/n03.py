@@ -1,71 +1,40 @@
 """The exercises of notebook 03: the terms of the ELBO, and a tighter bound."""
 
+from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
-from labutils.exercises.pairs import (
-    BATCH_SUMMED,
-    DIMENSIONS_AVERAGED,
-    DIMENSIONS_KEPT,
-    HALF_MISSING,
-    HALF_OF_SOME,
-    KL_ADDED,
-    KL_MISSING,
-    LOG_OF_MEAN,
-    LOG_STD,
-    LOGARITHM,
-    LOSS,
-    NEGATIVE_KL,
-    OUT_OF_RANGE,
-    PER_EXAMPLE,
-    SAMPLES_KEPT,
-    SAMPLES_SUMMED,
-)
 
 import math
 
 import torch
 
-NOT_A_VARIANCE = (
-    "log_var is used as the variance or as sigma. It can be negative, and neither of them can.",
-    "The variance is the exponential of log_var.",
-)
-TOO_NARROW = (
-    "As sigma shrinks to 0 the result doesn't grow. The divergence is infinite there.",
-    "Look at the term log sigma squared.",
-)
+VARIANCE = ("log_var is taken for the variance or for sigma.", "The variance is its exponential.")
+TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
+
+PRIOR = ("The divergence of the prior from itself isn't 0.", "There is a -1 in the bracket.")
+MEAN = ("A mean further from 0 doesn't always cost more.", "The square of the mean is added.")
 
 
 def kl_gaussian(mean, log_var):
     return 0.5 * (log_var.exp() + mean**2 - 1 - log_var).sum(-1)
 
 
-NOT_SIGMA = (
-    "z doesn't scatter around the mean with standard deviation sigma.",
-    "Sigma is exp(log_var / 2), and it multiplies the noise.",
-)
-MEAN_FORGOTTEN = (
-    "z scatters around 0, whatever mean the encoder returns.",
-    "Add the mean after the noise has been scaled.",
-)
+SIGMA = ("The standard deviation of z isn't sigma.", "Multiply the noise by exp(log_var / 2).")
+CENTRE = ("z scatters around 0, whatever the encoder says.", "Add the mean, outside the product.")
 
 
 def reparameterise(mean, log_var, eps):
     return mean + (log_var / 2).exp() * eps
 
 
-NOT_ONE_NUMBER = (
-    "Each image keeps a number of its own. Equation 3.8 averages over the minibatch.",
-    "Take the mean over the images too.",
-)
+NOT_ONE = ("Each image keeps a number of its own.", "Equation 3.8 is one number for the batch.")
 
 
 def minibatch_elbo(log_likelihood, kl):
     return (log_likelihood.mean(0) - kl).mean()
 
 
-NOT_A_MEAN = (
-    "If all weights of an image are equal, the bound isn't their logarithm. It should be.",
-    "The mean of K weights is their sum divided by K: subtract log K.",
-)
+ELBO = ("Logarithms are averaged: more samples don't tighten this.", "Average the weights.")
+NOT_A_MEAN = ("With equal weights, the result depends on K.", "Divide by K: subtract log K.")
 
 
 def importance_weighted(log_weight):
@@ -83,26 +52,23 @@ EXERCISES = {
         ),
         gradient=("mean", "log_var"),
         mistakes={
-            "-kl_gaussian(mean, log_var)": NEGATIVE_KL,
-            "kl_gaussian(mean, log_var) / mean.shape[-1]": DIMENSIONS_AVERAGED,
-            "kl_gaussian(mean, log_var).mean()": PER_EXAMPLE,
-            "kl_gaussian(mean, log_var).sum()": PER_EXAMPLE,
-            "0.5 * (log_var.exp() + mean**2 - 1 - log_var)": DIMENSIONS_KEPT,
-            "2 * kl_gaussian(mean, log_var)": HALF_MISSING,
-            "(0.5 * log_var.exp() + mean**2 - 1 - log_var).sum(-1)": HALF_OF_SOME,
-            "kl_gaussian(mean, 2 * log_var)": LOG_STD,
-            "0.5 * (log_var + mean**2 - 1 - log_var.log()).sum(-1)": NOT_A_VARIANCE,
-            "0.5 * (log_var**2 + mean**2 - 1 - (log_var**2).log()).sum(-1)": NOT_A_VARIANCE,
+            "-kl_gaussian(mean, log_var)": pairs.NEGATIVE_KL,
+            "kl_gaussian(mean, log_var) / mean.shape[-1]": pairs.DIMENSIONS_AVERAGED,
+            "kl_gaussian(mean, log_var).mean()": pairs.PER_EXAMPLE,
+            "kl_gaussian(mean, log_var).sum()": pairs.PER_EXAMPLE,
+            "0.5 * (log_var.exp() + mean**2 - 1 - log_var)": pairs.DIMENSIONS_KEPT,
+            "2 * kl_gaussian(mean, log_var)": pairs.HALF_MISSING,
+            "(0.5 * log_var.exp() + mean**2 - 1 - log_var).sum(-1)": pairs.HALF_OF_SOME,
+            "kl_gaussian(mean, 2 * log_var)": pairs.LOG_STD,
+            "0.5 * (log_var + mean**2 - 1 - log_var.log()).sum(-1)": VARIANCE,
+            "0.5 * (log_var**2 + mean**2 - 1 - (log_var**2).log()).sum(-1)": VARIANCE,
             "0.5 * (log_var.exp() + mean**2 - 1).sum(-1)": TOO_NARROW,
             "0.5 * (log_var.exp() + mean**2 - 1 + log_var).sum(-1)": TOO_NARROW,
-            "0.5 * (log_var.exp() + mean**2 - log_var).sum(-1)": (
-                "For q equal to the prior the result isn't 0.",
-                "One of the four terms is missing.",
-            ),
-            "0.5 * (log_var.exp() + mean - 1 - log_var).sum(-1)": (
-                "A mean of -1 costs less than a mean of 1, though they are equally far from 0.",
-                "The mean is squared.",
-            ),
+            "0.5 * (log_var.exp() + mean**2 - log_var).sum(-1)": PRIOR,
+            "0.5 * (log_var.exp() + mean**2 + 1 - log_var).sum(-1)": PRIOR,
+            "0.5 * (log_var.exp() + mean - 1 - log_var).sum(-1)": MEAN,
+            "0.5 * (log_var.exp() - mean**2 - 1 - log_var).sum(-1)": MEAN,
+            "0.5 * (log_var.exp() - 1 - log_var).sum(-1)": MEAN,
             "0.5 * ((1 + mean**2) / log_var.exp() - 1 + log_var).sum(-1)": (
                 "This is KL(p || q). The expectation in the ELBO is taken under q.",
                 "Exchange the roles of q and the prior.",
@@ -112,28 +78,24 @@ EXERCISES = {
     "reparameterise": Exercise(
         "3.9",
         reparameterise,
-        inputs=lambda draw: (draw.normal(4, 3), draw.normal(4, 3), draw.normal(4, 3)),
+        inputs=lambda draw: tuple(draw.normal(3, 4, 3)),
         gradient=("mean", "log_var"),
         mistakes={
-            "mean + log_var.exp() * eps": LOG_STD,
-            "mean + log_var * eps": NOT_SIGMA,
-            "mean + eps": NOT_SIGMA,
-            "mean + (log_var / 2).exp() + eps": NOT_SIGMA,
-            "mean + log_var.exp() + eps": NOT_SIGMA,
-            "mean + (log_var / 2).exp()": (
-                "z isn't random: for one image, each sample is the same.",
-                "The noise is missing: sigma multiplies eps.",
-            ),
+            "mean + log_var.exp() * eps": pairs.LOG_STD,
+            "mean + log_var * eps": SIGMA,
+            "mean + log_var / 2 * eps": SIGMA,
+            "mean + (2 * log_var).exp() * eps": SIGMA,
+            "mean + log_var.exp() / 2 * eps": SIGMA,
+            "mean + eps": SIGMA,
+            "mean + (log_var / 2).exp() + eps": SIGMA,
+            "mean + log_var.exp() + eps": SIGMA,
+            "mean + (log_var / 2).exp()": ("z isn't random.", "The noise is missing."),
             "mean + (log_var / 2).exp() * eps[0]": (
                 "All examples share their noise, so that their samples depend on each other.",
                 "Each example has a row of eps of its own.",
             ),
-            "(log_var / 2).exp() * eps": MEAN_FORGOTTEN,
-            "(mean + (log_var / 2).exp()) * eps": MEAN_FORGOTTEN,
-            "mean - (log_var / 2).exp() * eps": (
-                "The distribution is right, but z moves against the noise that it is given.",
-                "Equation 3.9 adds the noise.",
-            ),
+            "(log_var / 2).exp() * eps": CENTRE,
+            "(mean + (log_var / 2).exp()) * eps": CENTRE,
         },
     ),
     "minibatch_elbo": Exercise(
@@ -142,16 +104,18 @@ EXERCISES = {
         inputs=lambda draw: (10 * draw.normal(5, 4) - 90, 20 * draw.positive(4)),
         gradient=("log_likelihood", "kl"),
         mistakes={
-            "(log_likelihood.mean(0) + kl).mean()": KL_ADDED,
-            "-minibatch_elbo(log_likelihood, kl)": LOSS,
-            "(log_likelihood.mean(0) - kl).sum()": BATCH_SUMMED,
-            "log_likelihood.mean() - kl.sum()": BATCH_SUMMED,
-            "(log_likelihood.sum(0) - kl).mean()": SAMPLES_SUMMED,
-            "log_likelihood - kl": SAMPLES_KEPT,
-            "log_likelihood.mean(0) - kl": NOT_ONE_NUMBER,
-            "log_likelihood.mean(0) - kl.mean()": NOT_ONE_NUMBER,
-            "log_likelihood.mean()": KL_MISSING,
-            "importance_weighted(log_likelihood - kl).mean()": LOG_OF_MEAN,
+            "(log_likelihood.mean(0) + kl).mean()": pairs.KL_ADDED,
+            "-minibatch_elbo(log_likelihood, kl)": pairs.LOSS,
+            "(log_likelihood.mean(0) - kl).sum()": pairs.BATCH_SUMMED,
+            "log_likelihood.mean() - kl.sum()": pairs.BATCH_SUMMED,
+            "log_likelihood.sum() - kl.sum()": pairs.BATCH_SUMMED,
+            "(log_likelihood - kl).sum()": pairs.BATCH_SUMMED,
+            "(log_likelihood.sum(0) - kl).mean()": pairs.SAMPLES_SUMMED,
+            "log_likelihood - kl": pairs.SAMPLES_KEPT,
+            "log_likelihood.mean(0) - kl": NOT_ONE,
+            "log_likelihood.mean(0) - kl.mean()": NOT_ONE,
+            "log_likelihood.mean()": pairs.KL_MISSING,
+            "importance_weighted(log_likelihood - kl).mean()": pairs.LOG_OF_MEAN,
         },
     ),
     "importance_weighted": Exercise(
@@ -159,22 +123,21 @@ EXERCISES = {
         importance_weighted,
         inputs=lambda draw: (3 * draw.normal(7, 3) - torch.tensor([130.0, 140, 5]),),
         mistakes={
-            "log_weight.mean(0)": (
-                "The logarithms are averaged: this is the ELBO, which more samples don't tighten.",
-                "Average the weights first, then take the logarithm.",
-            ),
+            "log_weight.mean(0)": ELBO,
+            "log_weight.mean(0) - math.log(len(log_weight))": ELBO,
             "log_weight.logsumexp(0)": NOT_A_MEAN,
             "log_weight.logsumexp(0) + math.log(len(log_weight))": NOT_A_MEAN,
             "log_weight.logsumexp(0) - len(log_weight)": NOT_A_MEAN,
+            "log_weight.logsumexp(0) - math.log(log_weight.shape[1])": NOT_A_MEAN,
             "log_weight.logsumexp(0) / len(log_weight)": NOT_A_MEAN,
-            "log_weight.exp().mean(0).log()": OUT_OF_RANGE,
-            "log_weight.exp().mean(0)": LOGARITHM,
+            "log_weight.exp().mean(0).log()": pairs.OUT_OF_RANGE,
+            "log_weight.exp().mean(0)": pairs.LOGARITHM,
             "log_weight.logsumexp(1) - math.log(log_weight.shape[1])": (
                 "The weights of different images are averaged: each sample gets a bound.",
                 "The samples are on the first axis.",
             ),
-            "importance_weighted(log_weight).mean()": PER_EXAMPLE,
-            "-importance_weighted(log_weight)": LOSS,
+            "importance_weighted(log_weight).mean()": pairs.PER_EXAMPLE,
+            "-importance_weighted(log_weight)": pairs.LOSS,
         },
     ),
 }

@@ -1,18 +1,7 @@
 """The exercises of notebook 04: bits as latents, and gradients through them."""
 
+from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
-from labutils.exercises.pairs import (
-    DIMENSIONS_AVERAGED,
-    DIMENSIONS_KEPT,
-    KL_ADDED,
-    KL_MISSING,
-    LOG_OF_MEAN,
-    LOSS,
-    NEGATIVE_KL,
-    PER_EXAMPLE,
-    SAMPLES_KEPT,
-    SAMPLES_SUMMED,
-)
 
 import math
 
@@ -20,14 +9,8 @@ import torch
 from torch.nn import functional as F
 
 CERTAIN = torch.tensor([[150.0, -150, 0, 40]])
-LOG_2 = (
-    "The divergence of fair coins, logits of 0, from fair coins isn't 0.",
-    "Dividing by 1/2 inside a logarithm adds log 2 outside: once for each bit.",
-)
-ENTROPY = (
-    "The result is largest for fair coins, whose divergence from fair coins is 0.",
-    "The divergence is log 2 minus the entropy, for each bit.",
-)
+LOG_2 = ("The divergence of fair coins from fair coins isn't 0.", "Each bit adds one log 2.")
+ENTROPY = ("The result is largest where q is the prior.", "It is log 2 minus the entropy, per bit.")
 
 
 def kl_bits(logits):
@@ -46,6 +29,8 @@ OWN_SAMPLE = (
     "Leave a sample's own g out of the sum for its baseline, and divide by one less.",
 )
 
+NOT_CENTRED = ("Adding a constant to g changes the result.", "Subtract the mean of the others.")
+
 
 def leave_one_out_gradient(g, z, logits):
     baseline = (g.sum(0) - g) / (len(g) - 1)
@@ -53,18 +38,12 @@ def leave_one_out_gradient(g, z, logits):
 
 
 def score_function(g, z, logits):
-    """Eq. 4.9."""
+    """The estimate without a baseline."""
     return (g[..., None] * (z - logits.sigmoid())).mean(0)
 
 
-NOT_LOGISTIC = (
-    "z is above one half with another probability than sigmoid(logits): the noise isn't logistic.",
-    "The noise is log u - log(1 - u).",
-)
-TEMPERATURE = (
-    "The temperature doesn't divide the whole argument of the sigmoid.",
-    "It divides the sum of the logit and the noise.",
-)
+NOISE = ("P(z > 1/2) isn't sigmoid(logits): the noise isn't logistic.", "It is log u - log(1 - u).")
+TEMPERATURE = ("The temperature divides too much or too little.", "It divides logit plus noise.")
 
 
 def relaxed_bits(logits, u, temperature):
@@ -82,10 +61,6 @@ def log_p_x(z, x, W, b):
     return (x * logits - F.softplus(logits)).sum(-1)
 
 
-def hard(relaxed):
-    return (relaxed > 0.5).float()
-
-
 EXERCISES = {
     "kl_bits": Exercise(
         "4.3",
@@ -94,40 +69,36 @@ EXERCISES = {
         gradient=("logits",),
         mistakes={
             "kl_bits(logits) - math.log(2) * logits.shape[-1]": LOG_2,
+            "kl_bits(logits) - math.log(2)": LOG_2,
             "kl_bits(logits) - math.log(2) * (logits.shape[-1] - 1)": LOG_2,
             "kl_bits(logits) - math.log(2) * logits.shape[-1] * 2": LOG_2,
             "kl_bits(logits) + math.log(2) * logits.shape[-1]": LOG_2,
+            "kl_bits(logits) - math.log(2) * logits.sigmoid().sum(-1)": LOG_2,
+            "kl_bits(logits) - math.log(2) * (-logits).sigmoid().sum(-1)": LOG_2,
             kl_from_probabilities: (
                 "0 log 0 is nan, which comes out as soon as a bit is certain.",
                 "Take both logarithms from the logit: F.logsigmoid(a) and F.logsigmoid(-a).",
             ),
-            "-kl_bits(logits)": NEGATIVE_KL,
-            "kl_bits(logits[..., None])": DIMENSIONS_KEPT,
+            "-kl_bits(logits)": pairs.NEGATIVE_KL,
+            "kl_bits(logits[..., None])": pairs.DIMENSIONS_KEPT,
             "math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
             "2 * math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
-            "kl_bits(logits).sum()": PER_EXAMPLE,
-            "kl_bits(logits).mean()": PER_EXAMPLE,
-            "kl_bits(logits) / math.log(2)": (
-                "These are bits. The course counts in nats.",
-                "Use natural logarithms, and don't divide by log 2.",
-            ),
-            "kl_bits(logits) / logits.shape[-1]": DIMENSIONS_AVERAGED,
+            "kl_bits(logits).sum()": pairs.PER_EXAMPLE,
+            "kl_bits(logits).mean()": pairs.PER_EXAMPLE,
+            "kl_bits(logits) / math.log(2)": ("These are bits.", "Return nats."),
+            "kl_bits(logits) / logits.shape[-1]": pairs.DIMENSIONS_AVERAGED,
             "(logits.sigmoid() * (F.logsigmoid(logits) + math.log(2))).sum(-1)": (
                 "A bit that is surely 0 costs nothing, while one that is surely 1 costs log 2.",
                 "The expectation has a second term, for the bit being 0.",
-            ),
-            "kl_bits(logits.sigmoid())": (
-                "The sigmoid is applied twice, so that p lies between 0.5 and 0.73.",
-                "p is the sigmoid of the logit, and logsigmoid takes the logit too.",
             ),
         },
     ),
     "leave_one_out_gradient": Exercise(
         "4.10",
         leave_one_out_gradient,
-        # whole g add up without rounding: the score may then be written without the sigmoid
+        # whole g, multiples of 3, have means without rounding, in whichever way they are written
         inputs=lambda draw: (
-            (5 * draw.normal(3, 4)).round() - 90,
+            3 * (2 * draw.normal(3, 4)).round() - 90,
             draw.bits(3, 4, 5),
             3 * draw.normal(4, 5),
         ),
@@ -138,15 +109,11 @@ EXERCISES = {
             ),
             "score_function(g - g.mean(0), z, logits)": OWN_SAMPLE,
             "score_function(g - g.sum(0) / (len(g) - 1), z, logits)": OWN_SAMPLE,
-            "score_function(g, z, logits)": (
-                "Right on average, but far too noisy: nothing takes the large constant out of g.",
-                "The baseline is missing.",
-            ),
-            "leave_one_out_gradient(g, z, logits) * len(g)": SAMPLES_SUMMED,
-            "score_function(g - (g.sum(0) - g) / len(g), z, logits)": (
-                "Adding a constant to g changes the result. A baseline would take it out.",
-                "How many are the others? The mean divides by that.",
-            ),
+            "score_function(g, z, logits)": ("This is far too noisy.", "Add the baseline."),
+            "leave_one_out_gradient(g, z, logits) * len(g)": pairs.SAMPLES_SUMMED,
+            "score_function(g - (g.sum(0) - g) / len(g), z, logits)": NOT_CENTRED,
+            "score_function(g - (g.sum(0) - g), z, logits)": NOT_CENTRED,
+            "score_function(g + (g.sum(0) - g) / (len(g) - 1), z, logits)": NOT_CENTRED,
             "(g[..., None] * (z - logits)).mean(0)": (
                 "The score isn't 0 on average, so that a constant in g moves the logits.",
                 "The score of a bit is z minus its probability; and a baseline is missing.",
@@ -156,7 +123,7 @@ EXERCISES = {
                 "Average over the samples of the same image.",
             ),
             "(len(g) * g - g.sum(0))[..., None] / (len(g) - 1) * (z - logits.sigmoid())": (
-                SAMPLES_KEPT
+                pairs.SAMPLES_KEPT
             ),
         },
     ),
@@ -182,22 +149,18 @@ EXERCISES = {
                 "The distribution is right, but a large u makes a bit small.",
                 "Equation 4.13 adds the noise.",
             ),
-            "((logits + u.log()) / temperature).sigmoid()": NOT_LOGISTIC,
-            "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOT_LOGISTIC,
-            "((logits + u) / temperature).sigmoid()": NOT_LOGISTIC,
-            "((logits - (-u.log()).log()) / temperature).sigmoid()": NOT_LOGISTIC,
+            "((logits + u.log()) / temperature).sigmoid()": NOISE,
+            "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOISE,
+            "((logits + u.log() - 1 - u.log()) / temperature).sigmoid()": NOISE,
+            "((logits + u / (1 - u)) / temperature).sigmoid()": NOISE,
+            "((logits + u) / temperature).sigmoid()": NOISE,
+            "((logits - (-u.log()).log()) / temperature).sigmoid()": NOISE,
             "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": (
                 "A probability and a logit are added.",
                 "The noise is added to the logit itself.",
             ),
-            "((logits + u.logit()) > 0).float()": (
-                "These are hard bits, through which no gradient passes.",
-                "Keep the sigmoid: no comparison, no rounding.",
-            ),
-            "(logits + u.logit()) / temperature": (
-                "The values leave the interval from 0 to 1, in which a relaxed bit lies.",
-                "The sigmoid is missing.",
-            ),
+            "((logits + u.logit()) > 0).float()": ("Hard bits pass no gradient.", "Don't round."),
+            "(logits + u.logit()) / temperature": ("Bits leave [0, 1].", "Add the sigmoid."),
         },
     ),
     "hard_elbo": Exercise(
@@ -219,22 +182,22 @@ EXERCISES = {
                 "A bit that is nearly 1 is rounded to 0, and the other way round.",
                 "A bit is 1 where the relaxed one is above one half.",
             ),
-            "hard_elbo(relaxed, -kl, x, W, b)": KL_ADDED,
-            "hard_elbo(relaxed, 0 * kl, x, W, b)": KL_MISSING,
-            "log_p_x(hard(relaxed), x, W, b) - kl": SAMPLES_KEPT,
-            "log_p_x(hard(relaxed), x, W, b).sum(0) - kl": SAMPLES_SUMMED,
-            "log_p_x(hard(relaxed), x, W, b).exp().mean(0).log() - kl": LOG_OF_MEAN,
+            "hard_elbo(relaxed, -kl, x, W, b)": pairs.KL_ADDED,
+            "hard_elbo(relaxed, 0 * kl, x, W, b)": pairs.KL_MISSING,
+            "log_p_x(relaxed.round(), x, W, b) - kl": pairs.SAMPLES_KEPT,
+            "log_p_x(relaxed.round(), x, W, b).sum(0) - kl": pairs.SAMPLES_SUMMED,
+            "log_p_x(relaxed.round(), x, W, b).exp().mean(0).log() - kl": pairs.LOG_OF_MEAN,
             "hard_elbo(relaxed, kl, x, W, 0 * b)": (
                 "A code of zeros gives each pixel the probability one half.",
                 "The offsets b are missing.",
             ),
-            "-hard_elbo(relaxed, kl, x, W, b)": LOSS,
-            "log_p_x(hard(relaxed.mean(0)), x, W, b) - kl": (
+            "-hard_elbo(relaxed, kl, x, W, b)": pairs.LOSS,
+            "log_p_x(relaxed.mean(0).round(), x, W, b) - kl": (
                 "The samples are averaged into one code. Each of them is a code.",
                 "Average the log-likelihoods, not the codes.",
             ),
-            "hard_elbo(relaxed, kl, x, W, b).mean()": PER_EXAMPLE,
-            "log_p_x(hard(relaxed), x, W, b).mean(0) / x.shape[-1] - kl": (
+            "hard_elbo(relaxed, kl, x, W, b).mean()": pairs.PER_EXAMPLE,
+            "log_p_x(relaxed.round(), x, W, b).mean(0) / x.shape[-1] - kl": (
                 "The log-likelihood is averaged over pixels, which makes the KL count far more.",
                 "The pixels of an image are independent given z: their terms add up.",
             ),

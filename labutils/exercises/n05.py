@@ -1,44 +1,24 @@
 """The exercises of notebook 05: mixtures of codes, and measures of samples."""
 
+from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
-from labutils.exercises.pairs import DIMENSIONS_AVERAGED, DIMENSIONS_KEPT, OUT_OF_RANGE
 
 import math
 
 import torch
 
 FAR = torch.tensor([[0.0], [-5], [-130], [-140], [-150]])
-WEIGHT = (
-    "The weight of a component doesn't multiply its density, as it does in equation 5.3.",
-    "The logarithm of a product is a sum: add log_weight before normalising.",
-)
-NOT_NORMALISED = (
-    "The responsibilities for a code don't add up to 1.",
-    "Equation 5.3 divides by the sum over all components: softmax does.",
-)
+WEIGHT = ("The weights don't multiply the densities.", "Add log_weight before normalising.")
+NOT_ONE = ("The responsibilities for a code don't add up to 1.", "Divide by their sum: softmax.")
 
 
 def responsibilities(log_weight, log_density):
     return (log_weight + log_density).softmax(-1)
 
 
-def without_softmax(log_weight, log_density):
-    joint = log_weight.exp() * log_density.exp()
-    return joint / joint.sum(-1, keepdim=True)
-
-
-FIT = (
-    "The fit doesn't enter as in equation 5.5.",
-    "total is the log-likelihood of all codes already: multiply it by -2.",
-)
-PRICE = (
-    "The price of a parameter isn't that of equation 5.5.",
-    "Each costs log N, a natural logarithm.",
-)
-WEIGHTS = (
-    "The wrong number of weights is counted: they add up to 1.",
-    "K weights that add up to 1 have K - 1 free ones.",
-)
+FIT = ("The fit has another factor in equation 5.5.", "Multiply the sum over all codes by -2.")
+PRICE = ("A parameter has another price in equation 5.5.", "Each costs log N, to base e.")
+WEIGHTS = ("The wrong number of weights is counted.", "They add up to 1: K - 1 are free.")
 COVARIANCE = (
     "The free numbers of a covariance are miscounted. It is symmetric, and not diagonal.",
     "They are its diagonal and what is above it: d (d + 1) / 2.",
@@ -59,39 +39,17 @@ UNITS = (
     "Terms of different units are added. In a squared distance every term is a square.",
     "Square the differences of the means, and those of the standard deviations.",
 )
-CROSS_TERM = (
-    "The distance of a Gaussian from itself isn't 0.",
-    "Look at the cross term, -2 s t.",
-)
-ONLY_HALF = (
-    "Two different Gaussians can have distance 0.",
-    "Means and spreads both count.",
-)
+CROSS_TERM = ("The distance of a Gaussian from itself isn't 0.", "Look at the cross term, -2 s t.")
+ONLY_HALF = ("Different Gaussians can have distance 0.", "Means and spreads both count.")
 
 
 def frechet_diagonal(mean_a, std_a, mean_b, std_b):
     return ((mean_a - mean_b) ** 2).sum() + ((std_a - std_b) ** 2).sum()
 
 
-TWICE = (
-    "A sample that lies in several balls counts several times.",
-    "It counts once, if it lies in any of them.",
-)
-NOT_A_FRACTION = (
-    "What comes out is not the fraction of the samples.",
-    "Ask of each sample whether a ball holds it, then take the mean of the answers.",
-)
-# Distances in radii: in the first ball; in two; on the edge; only in a ball that isn't nearest; in
-# none. No sample lies in the last ball.
-IN_RADII = torch.tensor(
-    [
-        [0.5, 1.5, 1.5, 40],
-        [0.5, 0.6, 1.5, 40],
-        [1, 1.5, 1.5, 40],
-        [1.4, 1.6, 0.7, 40],
-        [2, 2, 2, 40],
-    ]
-)
+TWICE = ("A sample counts once for each ball that holds it.", "It counts once in all: any.")
+FRACTION = ("This isn't the fraction of the samples.", "Take the mean of one answer per sample.")
+RADII = torch.tensor([0.5, 0.8, 1, 1.4, 0.05])  # the last ball is empty
 
 
 def precision(distances, radii):
@@ -99,12 +57,12 @@ def precision(distances, radii):
 
 
 def balls(draw):
-    """Distances and radii on which all mistakes differ: (N, 4) and (4,)."""
-    count = torch.tensor([draw.choice((2, 3, 4, 6, 8)), 1, 1, 2, 3])
-    ratio = IN_RADII.repeat_interleave(count, 0)
-    ratio = torch.where(ratio == 1, ratio, ratio * (1 + 0.1 * draw.uniform(*ratio.shape)))
-    radii = torch.tensor([1, 2, 4, 0.1]) * (1 + 0.2 * draw.uniform(4))
-    return ratio * radii, radii
+    """Distances (N, 5) and radii (5,), a few of which are equal."""
+    radii = RADII * (1 + 0.1 * draw.uniform(5))
+    distances = 0.1 + 4 * draw.uniform(draw.integers(400, 600), 5)
+    outside = (distances > radii).all(1).nonzero()[:5, 0]
+    distances[outside, 0] = radii[0]
+    return distances, radii
 
 
 EXERCISES = {
@@ -113,10 +71,7 @@ EXERCISES = {
         responsibilities,
         inputs=lambda draw: (draw.normal(3).log_softmax(-1), 3 * draw.normal(5, 3) + FAR),
         mistakes={
-            "log_density.softmax(-1)": (
-                "Large components and small ones have the same claim to a code.",
-                "The weights of the components are missing.",
-            ),
+            "log_density.softmax(-1)": ("All components count alike.", "Add log_weight."),
             "(log_weight.exp() + log_density).softmax(-1)": WEIGHT,
             "(log_weight * log_density).softmax(-1)": WEIGHT,
             "log_weight.exp() * log_density.softmax(-1)": WEIGHT,
@@ -124,21 +79,17 @@ EXERCISES = {
                 "The codes share each component. It is the components that share each code.",
                 "Normalise over the components, the last axis.",
             ),
-            without_softmax: OUT_OF_RANGE,
-            "(log_weight + log_density).exp()": NOT_NORMALISED,
-            "log_weight + log_density": NOT_NORMALISED,
-            "(log_weight + log_density).log_softmax(-1)": (
-                "These are logarithms: they are negative.",
-                "Take the exponential, or softmax instead of log_softmax.",
+            "(lambda p: p / p.sum(-1, keepdim=True))((log_weight + log_density).exp())": (
+                pairs.OUT_OF_RANGE
             ),
+            "(log_weight + log_density).exp()": NOT_ONE,
+            "log_weight + log_density": NOT_ONE,
+            "(log_weight + log_density).log_softmax(-1)": ("These are logarithms.", "Use softmax."),
             "(lambda a: a / a.sum(-1, keepdim=True))(log_weight + log_density)": (
                 "Logarithms are divided as if they were probabilities.",
                 "Normalise their exponentials: softmax.",
             ),
-            "(log_weight + log_density).logsumexp(-1)": (
-                "This is log m(z), one number per code. What is each component's share in it?",
-                "Divide each numerator of equation 5.3 by the denominator: softmax.",
-            ),
+            "(log_weight + log_density).logsumexp(-1)": ("This is log m(z).", "Divide by it."),
         },
     ),
     "bic": Exercise(
@@ -157,9 +108,11 @@ EXERCISES = {
             ),
             "-total + size(components, d) * math.log(n)": FIT,
             "-2 * total * n + size(components, d) * math.log(n)": FIT,
+            "-2 * total / n + size(components, d) * math.log(n)": FIT,
             "-2 * total + size(components, d)": PRICE,
             "-2 * total + size(components, d) * n": PRICE,
             "-2 * total + size(components, d) * math.log10(n)": PRICE,
+            "-2 * total + size(components, d) * math.log2(n)": PRICE,
             "-2 * total + 0.5 * size(components, d) * math.log(n)": PRICE,
             "-2 * total + 2 * size(components, d)": (
                 "This is Akaike's criterion, in which a parameter costs 2, whatever N is.",
@@ -174,25 +127,18 @@ EXERCISES = {
             "-2 * total + (components * (1 + 2 * d) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + (components * (1 + d + d * d) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + components * (1 + d + d * d) * math.log(n)": COVARIANCE,
+            "-2 * total + (components * (1 + d + d * (d + 1)) - 1) * math.log(n)": COVARIANCE,
             "-2 * total + (components * (1 + d * (d + 1) // 2) - 1) * math.log(n)": (
-                "Each component has d numbers too few: its means, or the diagonal of its covariance.",
-                "There are d means, and d (d + 1) / 2 numbers of a covariance.",
+                "Each component has d parameters too few.",
+                "Its mean has d numbers, its covariance the d of the diagonal and those above it.",
             ),
-            "bic(total, components, d, n) / 2": (
-                "This is half of the BIC.",
-                "Compare with equation 5.5, factor by factor.",
-            ),
+            "bic(total, components, d, n) / 2": ("This is half of the BIC.", "Compare with 5.5."),
         },
     ),
     "frechet_diagonal": Exercise(
         "5.8",
         frechet_diagonal,
-        inputs=lambda draw: (
-            draw.normal(4),
-            draw.positive(4),
-            draw.normal(4),
-            draw.positive(4),
-        ),
+        inputs=lambda draw: (draw.normal(4), draw.positive(4), draw.normal(4), draw.positive(4)),
         mistakes={
             "frechet_diagonal(mean_a, std_a, mean_b, std_b).sqrt()": (
                 "This is the distance. Published numbers are its square.",
@@ -202,7 +148,9 @@ EXERCISES = {
             "((mean_a - mean_b) ** 2).sum() + ((std_a**0.5 - std_b**0.5) ** 2).sum()": UNITS,
             "(mean_a - mean_b).norm() + ((std_a - std_b) ** 2).sum()": UNITS,
             "((mean_a - mean_b) ** 2).sum() + (std_a - std_b).abs().sum()": UNITS,
-            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * (std_a * std_b) ** 0.5).sum()": UNITS,
+            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * (std_a * std_b).sqrt()).sum()": (
+                UNITS
+            ),
             "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2).sum()": CROSS_TERM,
             "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - std_a * std_b).sum()": CROSS_TERM,
             "((mean_a - mean_b) ** 2 + (std_a + std_b) ** 2).sum()": CROSS_TERM,
@@ -212,8 +160,8 @@ EXERCISES = {
                 "Differences of opposite sign cancel.",
                 "Square each difference before the sum.",
             ),
-            "frechet_diagonal(mean_a, std_a, mean_b, std_b) / len(mean_a)": DIMENSIONS_AVERAGED,
-            "(mean_a - mean_b) ** 2 + (std_a - std_b) ** 2": DIMENSIONS_KEPT,
+            "((mean_a - mean_b) ** 2 + (std_a - std_b) ** 2).mean()": pairs.DIMENSIONS_AVERAGED,
+            "(mean_a - mean_b) ** 2 + (std_a - std_b) ** 2": pairs.DIMENSIONS_KEPT,
         },
     ),
     "precision": Exercise(
@@ -231,9 +179,9 @@ EXERCISES = {
                 "A sample counts only if it lies in all balls at once.",
                 "Equation 5.9 asks for one ball that holds it.",
             ),
-            "(distances <= radii).any(1).float().sum()": NOT_A_FRACTION,
-            "(distances <= radii).any().float()": NOT_A_FRACTION,
-            "(distances <= radii).any(1).float()": NOT_A_FRACTION,
+            "(distances <= radii).any(1).float().sum()": FRACTION,
+            "(distances <= radii).any().float()": FRACTION,
+            "(distances <= radii).any(1).float()": FRACTION,
             "(distances < radii).any(1).float().mean()": (
                 "A sample on the edge of a ball doesn't count.",
                 "Equation 5.9 says less or equal.",
