@@ -17,7 +17,6 @@ from joblib import cpu_count
 # what the process, in a container perhaps, may use: not what the machine has
 torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
 
-from labutils.exercises import check, predict, solved
 from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
     accuracy,
@@ -26,6 +25,7 @@ from labutils.evaluation import (
     log_likelihood,
     paired_bootstrap,
 )
+from labutils.exercises import check, predict, solved
 from labutils.mixtures import BernoulliMixture, GaussianMixture
 from labutils.models import (
     AutoEncoder,

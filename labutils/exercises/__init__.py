@@ -90,10 +90,8 @@ def _compare(exercise, answer, seed, call):
     if not trial.same(trial.got, trial.right):
         return False, *explain(Trial(exercise, answer, seed, call, CONFIRMED_ON))
     if trial.changed:
-        changes = (
-            f"the value is right, but the answer changes its argument {trial.changed} in place"
-        )
-        return False, f"{changes}, under the hands of other cells. Work on a copy: .clone().", ""
+        changes = f"it changes its argument {trial.changed} in place, under the hands of others"
+        return False, f"the value is right, but {changes}. Work on a copy: .clone().", ""
     if exercise.gradient and (problem := gradient_problem(trial)):
         return False, problem, ""
     exact = all(map(torch.equal, trial.got, trial.right))
@@ -184,8 +182,16 @@ def _shown(value):
 
 
 def solved(notebook: str) -> None:
-    """Print what was solved of a notebook ("01"), predictions beside outcomes, fixes asked for."""
-    kept = {kind: _kept().get(kind, {}) | here for kind, here in _here.items()}
+    """Print what was solved of a notebook ("01"), predictions beside outcomes, fixes shown.
+
+    Raises KeyError for a notebook without exercises.
+    """
+    if notebook not in BY_NOTEBOOK:
+        known = ", ".join(BY_NOTEBOOK)
+        raise KeyError(f"There are no exercises of notebook {notebook!r}, but of {known}.")
+    kept = dict(_here)
+    with suppress(OSError, ValueError, AttributeError):  # a file that is not ours to mend
+        kept = {kind: _kept().get(kind, {}) | here for kind, here in _here.items()}
     exercises = BY_NOTEBOOK[notebook]
     opened = [name for name in exercises if name not in kept["solved"]]
     print(f"Exercises solved: {len(exercises) - len(opened)} of {len(exercises)}.")
@@ -201,18 +207,16 @@ def _file():
 
 
 def _kept():
-    with suppress(OSError, ValueError):
-        return json.loads(_file().read_text(encoding="utf-8"))
-    return {}
+    return json.loads(_file().read_text(encoding="utf-8")) if _file().exists() else {}
 
 
 def _note(kind, name, value):
     """Keep it in the user's own folder; where that cannot be written, in this process alone."""
     _here[kind][name] = value
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         _file().parent.mkdir(parents=True, exist_ok=True)
         with runtime.locked(_file().with_suffix(".lock")):
-            kept = json.loads(_file().read_text(encoding="utf-8")) if _file().exists() else {}
+            kept = _kept()
             kept.setdefault(kind, {})[name] = value
             with runtime.atomic_write(_file()) as file:
                 file.write(json.dumps(kept, indent=1).encode())

@@ -48,9 +48,13 @@ class Trial:
 
     def result(self, inputs: Sequence) -> Tensor:
         """The answer's result on any inputs, within the limits."""
-        given = copies(inputs)
-        got = self.call(lambda: numbers(self.exercise.run(self.answer, given)))
-        for name, before, after in zip(self.exercise.names, inputs, given, strict=True):
+        given, names = copies(inputs), self.exercise.names
+        try:
+            got = self.call(lambda: numbers(self.exercise.run(self.answer, given)))
+        except Trouble as trouble:
+            called = ", ".join(_at(n, x, ()) for n, x in zip(names, inputs, strict=True))
+            raise Trouble(f"{trouble}\nIt was called with {called or 'nothing'}.") from None
+        for name, before, after in zip(names, inputs, given, strict=True):
             if isinstance(before, Tensor) and not torch.equal(before, after):
                 self.changed = name
         return got
@@ -207,8 +211,6 @@ def _claims(t):
         for form in FORMS:
             other = (t.exact(_with(x, k, _f(form))) for x in t.sets)
             yield f"Your result is right for {form.format(name)} in place of {name}.", other
-    turned = (t.exact([x.mT if _is_matrix(x) else x for x in inputs]) for inputs in t.sets)
-    yield "Your result is right for rows and columns of the arguments exchanged.", turned
     for words, f in REDUCTIONS.items():
         yield (
             f"It is the {words} over all of the right result.",
@@ -361,10 +363,6 @@ def _nudge_all_but_first(x, axis):
 def _double(inputs):
     is_float = [isinstance(x, Tensor) and x.is_floating_point() for x in inputs]
     return tuple(x.double() if f else x for f, x in zip(is_float, copies(inputs), strict=True))
-
-
-def _is_matrix(x):
-    return isinstance(x, Tensor) and x.ndim > 1
 
 
 def _is_whole(value):

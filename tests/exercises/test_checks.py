@@ -87,6 +87,7 @@ def test_mistakes_differ_from_the_answer_and_from_each_other(name):
         (lambda *_: ..., "not answered yet"),
         (3, "expected a function, got int"),
         (lambda *_: 1 / 0, "it raised ZeroDivisionError"),
+        (lambda *_: 1 / 0, "It was called with "),
         (lambda: 0, "it raised TypeError"),
         (lambda *_: "seven", "it returned a str, not a number or a tensor"),
         (lambda *_: np.array(["seven"]), "it returned a ndarray, not a number or a tensor"),
@@ -267,7 +268,7 @@ REMARKS = {
     "exchanged": (lambda m, v: kl(v, m), "right for mean and log_var exchanged"),
     "the mean of all": (
         lambda x, g, s, e: (x + s * g + math.sqrt(2 * s) * e).mean(), "mean over all"),
-    "the wrong axis": (lambda m, v: 0.5 * (v.exp() + m**2 - 1 - v).sum(0), "rows and columns"),
+    "the wrong axis": (lambda m, v: 0.5 * (v.exp() + m**2 - 1 - v).sum(0), "keeps axis 1 of mean"),
     "an axis kept": (lambda w: (w - w.logsumexp(0)), "keeps axis 0 of log_weight"),
     "unused": (lambda m, v: (m**2 - m).sum(-1), "does not change with log_var"),
     "random": (lambda m, v: kl(m, v) + torch.rand(4), "Two calls"),
@@ -387,3 +388,15 @@ def test_progress_outlives_the_kernel_and_leaves_a_file_it_cannot_read_alone(
     exercises.solved("03")
     assert "Exercises solved: 1 of 4." in capsys.readouterr().out
     assert file.read_text() == "{broken"
+
+
+def test_progress_is_asked_for_by_the_number_of_a_notebook():
+    with pytest.raises(KeyError, match="of notebook '1', but of 01, 02"):
+        exercises.solved("1")
+
+
+def test_progress_that_cannot_be_written_is_kept_in_the_process(capsys, tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    check("kl_gaussian", EXERCISES["kl_gaussian"].answer)
+    exercises.solved("03")
+    assert "Exercises solved: 1 of 4." in capsys.readouterr().out

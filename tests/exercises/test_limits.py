@@ -163,9 +163,7 @@ def test_an_answer_that_changes_its_arguments_is_told_so(capsys):
         return KL(mean / 2, log_var)
 
     assert check(NAME, careless) is KL
-    assert "it changes its argument mean in place" in capsys.readouterr().out.replace(
-        "the answer", "it"
-    )
+    assert "it changes its argument mean in place" in capsys.readouterr().out
     assert check(NAME, KL) is KL
     assert capsys.readouterr().out == f"{NAME}: right.\n"
 
