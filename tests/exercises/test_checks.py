@@ -329,6 +329,16 @@ def test_nan_matches_no_mistake(name, capsys):
     assert named(trial) is None
 
 
+def test_nan_alone_matches_not_even_a_mistake_that_is_nothing_but_nan():
+    def double(x):
+        return 2 * x
+
+    root = {"(-x * x).sqrt()": ("The root of a negative number.", "No root.")}
+    exercise = Exercise("", double, lambda draw: (1 + draw.positive(3),), mistakes=root)
+    trial = Trial(exercise, lambda x: x.fill_(math.nan), "nan", Caller(), CONFIRMED_ON)
+    assert named(trial) is None
+
+
 def test_an_exercise_of_ones_own_needs_no_machinery():
     def double(x):
         return 2 * x

@@ -169,6 +169,7 @@ def test_an_answer_that_changes_its_arguments_is_told_so(capsys):
 
 
 def meddle(mean, log_var):
+    result = KL(mean, log_var)
     torch.manual_seed(3)
     np.random.seed(3)
     random.seed(3)
@@ -176,7 +177,11 @@ def meddle(mean, log_var):
     torch.set_num_threads(torch.get_num_threads() + 1)
     torch.set_grad_enabled(False)
     sys.stdout = sys.__stderr__
-    return KL(mean, log_var)
+    return result
+
+
+def test_what_an_answer_sets_is_undone_before_it_is_called_again():
+    assert check(NAME, meddle) is meddle
 
 
 def state():
