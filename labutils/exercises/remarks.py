@@ -153,14 +153,14 @@ def gradient_problem(trial: Trial) -> str | None:
 
 
 def _gradients(exercise, chosen, weights, function, inputs):
-    """Of the weighted sum of the function's values, in the chosen inputs."""
+    """Of the weighted sum of the function's values, in the chosen inputs; None where there is none."""
     leaves = [inputs[k].requires_grad_() for k in chosen]
     value = exercise.run(function, inputs)
     if not (isinstance(value, Tensor) and value.requires_grad):
         return [None] * len(chosen)
     with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():
         try:
-            return torch.autograd.grad((value * weights).sum(), leaves, allow_unused=True)
+            return torch.autograd.grad(value, leaves, weights.to(value), allow_unused=True)
         except RuntimeError as error:  # "Function 'XlogyBackward0' returned nan values ..."
             name = str(error).partition("Function '")[2].partition("Backward")[0].lower()
             raise Trouble(f"that of {name} is nan." if name else str(error)) from None
