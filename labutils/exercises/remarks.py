@@ -153,7 +153,7 @@ def gradient_problem(trial: Trial) -> str | None:
 
 
 def _gradients(exercise, chosen, weights, function, inputs):
-    """Of the weighted sum of the function's values, in the chosen inputs; None where there is none."""
+    """Of the weighted sum of the function's values, by chosen input; None where none."""
     leaves = [inputs[k].requires_grad_() for k in chosen]
     value = exercise.run(function, inputs)
     if not (isinstance(value, Tensor) and value.requires_grad):
