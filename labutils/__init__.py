@@ -17,7 +17,6 @@ from joblib import cpu_count
 # what the process, in a container perhaps, may use: not what the machine has
 torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
 
-from labutils.checks import check
 from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
     accuracy,
@@ -26,6 +25,7 @@ from labutils.evaluation import (
     log_likelihood,
     paired_bootstrap,
 )
+from labutils.exercises import check, predict, solved
 from labutils.mixtures import BernoulliMixture, GaussianMixture
 from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
@@ -59,7 +59,9 @@ __all__ = [
     "log_likelihood",
     "paired_bootstrap",
     "precision_recall",
+    "predict",
     "seeded",
+    "solved",
     "start_at_mean",
     "trained",
 ]

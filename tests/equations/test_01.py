@@ -18,7 +18,7 @@ from .reading import from_notebook
 
 @pytest.mark.equation("1.1", "1.3")
 def test_gradient_ascent_and_closed_form_find_the_same_maximum():
-    reference = EXERCISES["gaussian_log_density"].reference
+    reference = EXERCISES["gaussian_log_density"].answer
     ascend, closed_form = from_notebook("01", "ascend", "closed_form")
     x = torch.tensor([1.0, 2.0, 4.0, 9.0])
     best = torch.stack(closed_form(x))
@@ -31,7 +31,7 @@ def test_gradient_ascent_and_closed_form_find_the_same_maximum():
 @pytest.mark.equation("1.2")
 def test_the_gaussian_log_density_is_that_of_torch():
     x, mean, log_var = torch.randn(9), torch.tensor(0.4), torch.tensor(-1.3)
-    ours = EXERCISES["gaussian_log_density"].reference(x, mean, log_var)
+    ours = EXERCISES["gaussian_log_density"].answer(x, mean, log_var)
     assert torch.allclose(ours, Normal(mean, (log_var / 2).exp()).log_prob(x), atol=1e-6)
 
 
@@ -62,14 +62,14 @@ def test_bayes_rule_gives_the_class_frequencies_at_a_point():
     place = torch.tensor([0.6, 0.7])
     near = (x - place).norm(dim=-1) < 0.2
     frequency = torch.bincount(y[near], minlength=3) / near.sum()
-    log_posterior = EXERCISES["bayes_rule"].reference(density.log_prob(place), log_prior)
+    log_posterior = EXERCISES["bayes_rule"].answer(density.log_prob(place), log_prior)
     assert torch.allclose(log_posterior.exp(), frequency, atol=0.02)
 
 
 @pytest.mark.equation("1.7")
 def test_the_change_of_variables_is_torchs_log_normal():
     z = torch.randn(20, dtype=torch.float64)
-    log_p = EXERCISES["change_of_variables"].reference(Normal(0.0, 1.0).log_prob(z), z.exp())
+    log_p = EXERCISES["change_of_variables"].answer(Normal(0.0, 1.0).log_prob(z), z.exp())
     assert torch.allclose(log_p, distributions.LogNormal(0.0, 1.0).log_prob(z.exp()))
 
 
@@ -131,7 +131,7 @@ def test_the_normaliser_of_a_gaussian_in_the_plane():
 @pytest.mark.equation("1.13")
 def test_langevin_dynamics_ends_in_the_density():
     """A Gaussian of variance 2 has the gradient -x / 2; small steps leave a small bias."""
-    step = EXERCISES["langevin_step"].reference
+    step = EXERCISES["langevin_step"].answer
     with lab.seeded(0):
         x = torch.zeros(40_000)
         for _ in range(800):
@@ -144,7 +144,7 @@ def test_langevin_dynamics_ends_in_the_density():
 def test_bits_per_dimension_are_the_length_of_a_code():
     """Of 784 independent pixels, each 1 with probability 1/8 or 1/2: 3 bits or 1."""
     log_p = Bernoulli(torch.tensor([1 / 8] * 392 + [1 / 2] * 392)).log_prob(torch.ones(784)).sum()
-    assert EXERCISES["bits_per_dimension"].reference(log_p).item() == pytest.approx(2)
+    assert EXERCISES["bits_per_dimension"].answer(log_p).item() == pytest.approx(2)
 
 
 def of_coins(weights, theta):

@@ -34,7 +34,7 @@ def test_the_mean_over_all_masks_is_the_network_without_one():
     torch.manual_seed(0)
     x, hidden = torch.rand(1, 6), 4
     layers = (torch.randn(hidden, 6), torch.randn(hidden), torch.randn(3, hidden), torch.randn(3))
-    logits = EXERCISES["classifier_logits"].reference
+    logits = EXERCISES["classifier_logits"].answer
     masks = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * hidden)
     keep = Bernoulli(torch.tensor(0.7)).log_prob(masks).sum(-1).exp()  # enumeration: 16 masks
     mean = (keep[:, None] * logits(x, *layers, masks, 0.3)).sum(0)
@@ -47,7 +47,7 @@ def test_cross_entropy_is_the_negative_log_likelihood_of_a_softmax():
     logits, labels = torch.randn(6, 10), torch.arange(6)
     probabilities = logits.exp() / logits.exp().sum(-1, keepdim=True)
     assert torch.allclose(probabilities, Categorical(logits=logits).probs, atol=1e-6)
-    ours = EXERCISES["cross_entropy"].reference(logits, labels)
+    ours = EXERCISES["cross_entropy"].answer(logits, labels)
     assert torch.isclose(ours, -probabilities[range(6), labels].log().mean())
 
 
@@ -56,7 +56,7 @@ def test_the_interval_covers_the_true_error_as_often_as_it_says():
     n, p = 10_000, 0.02
     with lab.seeded(0):
         errors = Binomial(n, torch.tensor(p)).sample((4_000,)) / n
-    half = torch.tensor([EXERCISES["half_width"].reference(e, n) for e in errors.tolist()])
+    half = torch.tensor([EXERCISES["half_width"].answer(e, n) for e in errors.tolist()])
     covered = ((errors - p).abs() <= half).float().mean()
     assert abs(covered - 0.95) < 0.015
 

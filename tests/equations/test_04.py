@@ -74,7 +74,7 @@ def test_the_kl_is_the_sum_of_its_definition_over_all_codes():
         log_q, log_p = (Bernoulli(logits=a).log_prob(codes).sum(-1) for a in (logits, prior_logits))
         counted = (log_q.exp() * (log_q - log_p)).sum()
         assert torch.isclose(lab.kl_bernoulli(logits, prior_logits), counted)
-    fair = EXERCISES["kl_bits"].reference(logits[None])
+    fair = EXERCISES["kl_bits"].answer(logits[None])
     assert torch.isclose(fair, lab.kl_bernoulli(logits, 0.0))
 
 
@@ -167,7 +167,7 @@ def test_leave_one_out_averages_to_the_sum_over_codes_and_is_the_formula():
     z = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]])
     score = z - logits.sigmoid()
     total = 4.0 * score[0] - 0.5 * score[1] - 3.5 * score[2]  # g minus the mean of the others
-    assert torch.allclose(EXERCISES["leave_one_out_gradient"].reference(g, z, logits), total / 3)
+    assert torch.allclose(EXERCISES["leave_one_out_gradient"].answer(g, z, logits), total / 3)
 
 
 @pytest.mark.equation("4.11")
@@ -197,7 +197,7 @@ def test_straight_through_is_the_decoders_gradient_at_the_bits():
 @pytest.mark.equation("4.13")
 def test_relaxed_bits_round_to_bits_and_their_gradient_is_finite_differences():
     logits, u = torch.tensor([[0.4, -1.0]]).double(), torch.rand(200_000, 2).double()
-    z = EXERCISES["relaxed_bits"].reference(logits, u, 0.5)
+    z = EXERCISES["relaxed_bits"].answer(logits, u, 0.5)
     share = (z > 0.5).double().mean(0)
     assert ((share - logits[0].sigmoid()).abs() < 5 * 0.5 / math.sqrt(200_000)).all()
     model, x, h = tiny_bits()[0], images(), 1e-6
@@ -210,7 +210,7 @@ def test_relaxed_bits_round_to_bits_and_their_gradient_is_finite_differences():
         shift = h * torch.eye(3)[bit].double()
         up, down = (
             model.likelihood(
-                EXERCISES["relaxed_bits"].reference(model.encoder(x) + s, noise, 0.5)
+                EXERCISES["relaxed_bits"].answer(model.encoder(x) + s, noise, 0.5)
             ).log_prob(x).mean(0)
             for s in (shift, -shift)
         )  # fmt: skip

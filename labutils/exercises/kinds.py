@@ -1,0 +1,186 @@
+"""Exercises by kind: how an answer is run on drawn inputs, and which mistakes are known.
+
+Whatever its kind, an answer becomes numbers: a function's value, a module's output under given
+weights, the weights after a loop. So mistakes, remarks and limits are the same for all of them.
+"""
+
+from labutils.exercises.limits import Trouble
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+Words = tuple[str, str]  # what an answer does and which principle it breaks; where the fix is
+
+
+class Draw:
+    """Random inputs that depend on `seed` alone: float32 tensors, or numbers without a shape."""
+
+    def __init__(self, seed: str):
+        number = int(hashlib.sha256(seed.encode()).hexdigest()[:12], 16)
+        self.generator = torch.Generator().manual_seed(number)
+
+    def normal(self, *shape: int) -> Tensor | float:
+        return _plain(torch.randn(shape, generator=self.generator))
+
+    def uniform(self, *shape: int) -> Tensor | float:
+        return _plain(torch.rand(shape, generator=self.generator))
+
+    def positive(self, *shape: int) -> Tensor | float:
+        """exp(z / 2) for z from N(0, 1)."""
+        return _plain((torch.randn(shape, generator=self.generator) / 2).exp())
+
+    def bits(self, *shape: int) -> Tensor | float:
+        """Zeros and ones, as floats."""
+        return _plain(torch.rand(shape, generator=self.generator).round())
+
+    def integers(self, low: int, high: int, shape: Sequence[int] = ()) -> Tensor | int:
+        """Whole numbers from low to high - 1."""
+        return _plain(torch.randint(low, high, shape, generator=self.generator))
+
+    def choice(self, options: Sequence) -> object:
+        return options[self.integers(0, len(options))]
+
+
+def copies(inputs: Sequence) -> tuple:
+    """The inputs, tensors cloned."""
+    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
+
+
+def _plain(tensor):
+    return tensor if tensor.ndim else tensor.item()
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function to write.
+
+    equation: its number, or "". answer: as one would want a student to write it. gradient: the
+    arguments in which the gradient has to be right too. mistakes: what students write instead, as
+    an expression over the arguments' names, in the namespace of the answer's module, or as a
+    function; each with its Words, which are said in two steps.
+    """
+
+    equation: str
+    answer: object
+    inputs: Callable[[Draw], tuple] = lambda draw: ()
+    gradient: tuple[str, ...] = ()
+    mistakes: dict[str | Callable, Words] = field(default_factory=dict)
+    expected: ClassVar[str] = "a function"
+    tolerance: ClassVar[float] = 1e-5  # relative; rounding, as measured in double, comes on top
+
+    @property
+    def names(self) -> list[str]:
+        """What the inputs are called."""
+        return list(inspect.signature(self.answer).parameters)
+
+    def accepts(self, answer: object) -> bool:
+        """Whether an answer is of the right kind."""
+        return callable(answer)
+
+    def run(self, answer: object, inputs: Sequence) -> object:
+        """What is compared."""
+        return answer(*inputs)
+
+    def wrong_answers(self) -> Iterator[tuple[object, Words]]:
+        """The known mistakes as answers, each with its texts."""
+        for mistake, words in self.mistakes.items():
+            yield self._function(mistake) if isinstance(mistake, str) else mistake, words
+
+    def _function(self, expression):
+        code = compile(expression, "a known mistake", "eval")
+        given = {**self.answer.__globals__, self.answer.__name__: self.answer}
+        return lambda *inputs: eval(code, given | dict(zip(self.names, inputs, strict=True)))
+
+
+class Module(Exercise):
+    """A class of nn.Module to write. The first input is the tuple of its arguments; the others go
+    to the module, whose parameters are given and have the names of the answer's."""
+
+    expected = "a class of nn.Module"
+
+    @property
+    def names(self) -> list[str]:
+        return ["sizes", *list(inspect.signature(self.answer.forward).parameters)[1:]]
+
+    def accepts(self, answer: object) -> bool:
+        return isinstance(answer, type) and issubclass(answer, torch.nn.Module)
+
+    def run(self, answer: type, inputs: Sequence) -> object:
+        sizes, *rest = inputs
+        wanted, model = self.answer(*sizes).state_dict(), answer(*sizes)
+        shapes = [{n: tuple(w.shape) for n, w in s.items()} for s in (wanted, model.state_dict())]
+        if shapes[0] != shapes[1]:
+            raise Trouble("expected the parameters {}, got {}.".format(*shapes))
+        draw = Draw(str(sizes))
+        weights = {name: torch.as_tensor(draw.normal(*w.shape)) for name, w in wanted.items()}
+        model.load_state_dict(weights)
+        return model.to(next(x.dtype for x in rest if isinstance(x, Tensor)))(*rest)
+
+
+@dataclass(frozen=True)
+class Loop(Exercise):
+    """A training loop to write. `given` builds from the inputs what it is called with, its model
+    first; the model's weights after it, in one row, are the result. Mistakes are functions."""
+
+    given: Callable[..., tuple] = None
+
+    @property
+    def names(self) -> list[str]:
+        return list(inspect.signature(self.given).parameters)
+
+    def run(self, answer: Callable, inputs: Sequence) -> Tensor:
+        model, *rest = self.given(*copies(inputs))
+        answer(model, *rest)
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@dataclass(frozen=True)
+class Number(Exercise):
+    """A number to find, to a relative tolerance. Mistakes are numbers."""
+
+    tolerance: float = 0.01
+    expected: ClassVar[str] = "a number"
+    names: ClassVar[list] = []
+
+    def accepts(self, answer: object) -> bool:
+        return not callable(answer) and not isinstance(answer, str)
+
+    def run(self, answer: object, inputs: Sequence) -> object:
+        return answer
+
+
+class Choice(Exercise):
+    """One of several options, by its letter. Mistakes are the other letters."""
+
+
+@dataclass(frozen=True)
+class Bug(Exercise):
+    """A fault to find, by the letter of its place, and to mend; the faulty function is among the
+    mistakes. Takes either answer."""
+
+    place: Choice = None
+
+
+class Line(Exercise):
+    """A line of a derivation: a function, whose answer is said to be exact or right to rounding."""
+
+
+def derivation(
+    name: str, equation: str, inputs: Callable[[Draw], tuple], lines: Sequence[Callable]
+) -> dict[str, Line]:
+    """The lines "name.1", "name.2" ...: different quantities of the same inputs."""
+    words = {
+        line: (f"That is line {k}.", "Read this one.") for k, line in enumerate(lines, start=1)
+    }
+    return {
+        f"{name}.{k}": Line(
+            equation, line, inputs, mistakes={o: w for o, w in words.items() if o is not line}
+        )
+        for k, line in enumerate(lines, start=1)
+    }

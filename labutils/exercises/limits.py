@@ -1,0 +1,143 @@
+"""Calls a student's function so that nothing it does harms the notebook.
+
+Held are 5 seconds of its own time, calls without end, sys.exit and whatever else it raises, floods
+of print, changed modes and random numbers. Python interrupts between two of its own steps: a single
+long call into C (one huge matrix product) is waited for, and outside the main thread of Linux and
+macOS so is time.sleep. os._exit and 10 GB of memory harm the student's own kernel only.
+"""
+
+from labutils.runtime import plain_torch
+
+import ctypes
+import io
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+
+import numpy as np
+import torch
+
+SECONDS = 5.0  # of an answer's own time, in one check
+CHARACTERS = 2_000  # that an answer may print in one check
+AGAIN = 0.05  # seconds until an answer that swallowed the interruption is interrupted once more
+
+
+class Trouble(Exception):
+    """An answer that cannot be compared; the message goes on after the exercise's name."""
+
+
+class _OutOfTime(BaseException):  # no Exception, lest the answer catch it
+    pass
+
+
+class Caller:
+    """Calls functions within the limits, which hold for all its calls together."""
+
+    def __init__(self, seconds: float = SECONDS):
+        self.seconds, self.left, self.printed = seconds, seconds, _Printed(sys.stdout)
+
+    def __call__(self, function: Callable, *arguments: object) -> object:
+        """The function's value. Raises Trouble, or NotImplementedError if the function does."""
+        started, threads = time.monotonic(), torch.get_num_threads()
+        try:
+            limit = _time_limit(max(self.left, AGAIN))
+            with plain_torch(), redirect_stdout(self.printed), limit:
+                return function(*arguments)
+        except (NotImplementedError, KeyboardInterrupt, Trouble):
+            raise
+        except _OutOfTime:
+            problem = f"it was stopped after {self.seconds:g} seconds. Is there an endless loop?"
+        except RecursionError:
+            problem = "it calls itself without end (RecursionError)."
+        except SystemExit:
+            problem = "it ends the program (sys.exit, exit or quit). Use return."
+        except BaseException as error:  # a student's function may raise anything
+            problem = f"it raised {type(error).__name__}: {str(error)[:400]}"
+        finally:
+            self.left -= time.monotonic() - started
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
+        raise Trouble(problem)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In the block torch's modes are the usual ones and random numbers the same each time; outside
+    they stay as they were."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    for seed in (torch.default_generator.manual_seed, np.random.seed, random.seed):
+        seed(0)
+    try:
+        with plain_torch(), torch.device("cpu"):
+            yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
+
+
+class _Printed(io.TextIOBase):
+    """Passes on the first characters and drops the rest."""
+
+    def __init__(self, stream):
+        self.stream, self.left = stream, CHARACTERS
+
+    def write(self, text: str) -> int:
+        self.stream.write(text[: max(self.left, 0)])
+        if self.left >= 0 > self.left - len(text):
+            self.stream.write("\n(It prints more than is shown here.)\n")
+        self.left -= len(text)
+        return len(text)
+
+
+def _time_limit(seconds):
+    posix = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    return _alarm(seconds) if posix else _watchdog(seconds)
+
+
+@contextmanager
+def _alarm(seconds):
+    """Raise _OutOfTime in the block by a signal, which also ends time.sleep."""
+
+    def ring(*_):
+        raise _OutOfTime
+
+    started, handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    try:
+        yield
+    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:  # it may have rung just before
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, handler)
+        if remaining:  # someone else's alarm, pytest's for one, goes on
+            rest = remaining - (time.monotonic() - started)
+            signal.setitimer(signal.ITIMER_REAL, max(rest, AGAIN), interval)
+
+
+@contextmanager
+def _watchdog(seconds):
+    """Raise _OutOfTime in the block from another thread."""
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    thread, done = ctypes.c_ulong(threading.get_ident()), threading.Event()
+
+    def watch():
+        wait = seconds
+        while not done.wait(wait):
+            raise_in(thread, ctypes.py_object(_OutOfTime))
+            wait = AGAIN
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        raise_in(thread, None)  # one that is on its way would strike later

@@ -1,0 +1,255 @@
+"""Each kind of exercise, on a small one of its own."""
+
+from labutils import exercises
+from labutils.exercises import check
+from labutils.exercises.kinds import Bug, Choice, Exercise, Loop, Module, Number, derivation
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+
+class Layer(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.proj = nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        return self.proj(x).relu()
+
+
+class Linear(Layer):
+    def forward(self, x):
+        return self.proj(x)
+
+
+class Renamed(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+
+def train(model, batches, optimiser, loss):
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+def never_zero(model, batches, optimiser, loss):
+    model.train()
+    for x, y in batches:
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+def step_too_early(model, batches, optimiser, loss):
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        optimiser.step()
+        loss(model(x), y).backward()
+
+
+def evaluation_mode(model, batches, optimiser, loss):
+    model.eval()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+def given(weight, x, y):
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).to(weight.dtype)
+    model[0].weight.data = weight
+    model[0].bias.data.zero_()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    return model, list(zip(x, y, strict=True)), optimiser, nn.functional.mse_loss
+
+
+def log_q(mean, z):
+    return -0.5 * (math.log(2 * math.pi) + (z - mean) ** 2).sum(-1)
+
+
+def log_p(mean, z):
+    return -0.5 * (math.log(2 * math.pi) + z**2).sum(-1)
+
+
+def difference(mean, z):
+    return log_q(mean, z) - log_p(mean, z)
+
+
+def mean_of_all(x):
+    return x.mean(0)
+
+
+def mean_bug(x):
+    return x.sum(0)
+
+
+OWN = {
+    "layer": Module(
+        "",
+        Layer,
+        inputs=lambda draw: ((d := draw.integers(2, 6), 3), draw.normal(4, d)),
+        mistakes={Linear: ("Without ReLU it is one linear map.", "Apply relu.")},
+    ),
+    "loop": Loop(
+        "",
+        train,
+        inputs=lambda draw: (draw.normal(2, 3), draw.normal(5, 4, 3), draw.normal(5, 4, 2)),
+        mistakes={
+            never_zero: ("Gradients of all batches so far add up.", "Set them to zero."),
+            step_too_early: ("It steps along the gradient of the batch before.", "Step last."),
+            evaluation_mode: ("The model is in evaluation mode.", "Call model.train()."),
+        },
+        given=given,
+    ),
+    "nats": Number("", math.log(10), mistakes={math.log2(10): ("That is in bits.", "Use log.")}),
+    "which": Choice("", "b", mistakes={"a": ("Not a, for a reason.", "Look there.")}),
+    "hunt": Bug(
+        "",
+        mean_of_all,
+        lambda draw: (draw.normal(4, 3),),
+        mistakes={mean_bug: ("The fault is still there.", "A mean is meant.")},
+        place=Choice("", "B", mistakes={"A": ("Line A is as it should be.", "Read on.")}),
+    ),
+    **derivation(
+        "kl",
+        "3.5",
+        lambda draw: (draw.normal(4, 3), draw.normal(4, 3)),
+        [log_q, log_p, difference],
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def own(monkeypatch):
+    for name, exercise in OWN.items():
+        monkeypatch.setitem(exercises.EXERCISES, name, exercise)
+    monkeypatch.setattr(exercises, "_tried", {})
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if name != "hunt"])
+def test_the_answer_of_each_kind_is_right(name, capsys):
+    assert check(name, OWN[name].answer) is OWN[name].answer
+    assert capsys.readouterr().out.startswith(f"{name}: right")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_each_mistake_of_each_kind_is_named_in_two_steps(name, capsys):
+    wrong = (
+        list(OWN[name].mistakes.items())
+        if isinstance(OWN[name], Choice)
+        else list(OWN[name].wrong_answers())
+    )
+    for mistake, (what, fix) in wrong:
+        exercises._tried.clear()
+        assert check(name, mistake) is OWN[name].answer
+        assert f"{name}: {what}" in capsys.readouterr().out
+        check(name, mistake, fix=True)
+        assert fix in capsys.readouterr().out
+
+
+def test_a_module_has_to_have_the_parameters_asked_for(capsys):
+    check("layer", Renamed)
+    text = capsys.readouterr().out
+    assert "expected the parameters {'proj.weight': (" in text
+    assert "got {'layer.weight': (" in text
+    check("layer", Layer(3, 2))
+    assert "expected a class of nn.Module, got Layer." in capsys.readouterr().out
+
+
+def test_a_module_that_knows_its_sizes_by_heart_is_wrong(capsys):
+    class Fixed(Layer):
+        def __init__(self, inputs, outputs):
+            super().__init__(4, 3)
+
+    check("layer", Fixed)
+    assert "expected the parameters" in capsys.readouterr().out
+
+
+def test_a_loop_that_is_written_otherwise_is_right(capsys):
+    def other(model, batches, optimiser, loss):
+        for x, y in batches:
+            error = loss(model.train()(x), y)
+            model.zero_grad()
+            error.backward()
+            optimiser.step()
+
+    check("loop", other)
+    assert capsys.readouterr().out == "loop: right.\n"
+
+
+def test_a_loop_to_come_is_not_answered_yet(capsys):
+    def to_come(model, batches, optimiser, loss):
+        """One pass over the batches."""
+        ...
+
+    check("loop", to_come)
+    assert "not answered yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [2.3, 2.3026, torch.tensor(2.302)])
+def test_a_number_is_right_to_its_tolerance(answer, capsys):
+    assert check("nats", answer) is answer
+    assert capsys.readouterr().out == "nats: right.\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (2.2, "It is 2.2 instead of 2.30259"),
+        ("ten", "expected a number, got str"),
+        (-math.log(10), "Your result is -r, where r is the right one."),
+        (..., "not answered yet"),
+    ],
+)
+def test_a_wrong_number_gets_a_word(answer, message, capsys):
+    check("nats", answer)
+    assert message in capsys.readouterr().out
+
+
+def test_a_choice_outside_the_options_lists_them(capsys):
+    check("which", "c")
+    assert "expected one of a, b, as a text, got 'c'" in capsys.readouterr().out
+
+
+def test_a_bug_is_found_and_mended(capsys):
+    assert check("hunt", "B") == "B"
+    assert check("hunt", lambda x: x.sum(0) / len(x))(torch.ones(2)) == 1
+    assert capsys.readouterr().out == "hunt: right.\n" * 2
+    check("hunt", "A")
+    assert "Line A is as it should be." in capsys.readouterr().out
+
+
+def test_no_line_of_a_derivation_takes_the_answer_of_another(capsys):
+    for k, answer in enumerate([log_q, log_p, difference], start=1):
+        for line in (1, 2, 3):
+            check(f"kl.{line}", answer)
+            text = capsys.readouterr().out
+            assert text.startswith(
+                f"kl.{line}: " + ("right" if k == line else f"That is line {k}.")
+            )
+
+
+def test_a_line_says_whether_it_is_exact(capsys):
+    check("kl.3", lambda mean, z: (mean * z - mean**2 / 2).sum(-1))
+    assert capsys.readouterr().out == "kl.3: right, to rounding.\n"
+    check("kl.3", lambda mean, z: difference(mean.double(), z.double()))
+    assert capsys.readouterr().out == "kl.3: right, exactly.\n"
+    check("kl.3", lambda mean, z: difference(mean, z) + z[:, 0] ** 3)
+    assert " instead of " in capsys.readouterr().out
+
+
+def test_a_mistake_may_be_an_expression_that_names_the_answer():
+    exercise = Exercise(
+        "",
+        mean_of_all,
+        lambda draw: (draw.normal(4, 3),),
+        mistakes={"2 * mean_of_all(x)": ("a", "b")},
+    )
+    assert exercises.verdict(exercise, lambda x: x.mean(0) * 2, "s")[1:][1] == "b"
