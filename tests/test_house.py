@@ -90,8 +90,9 @@ def test_the_constraints_name_packages_only():
 def test_every_place_names_the_same_oldest_python():
     oldest = project()["requires-python"].removeprefix(">=")
     assert f"Python {oldest} or newer" in read("README.md")
-    assert f"Python {oldest} or newer" in read("Makefile")
-    assert f"({oldest.replace('.', ', ')})" in read("Makefile")
+    assert f"Python {oldest} or newer" in read("tools/venv.mk")
+    for name in ("tools/venv.mk", "tools/doctor.py"):
+        assert f"({oldest.replace('.', ', ')})" in read(name)
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         assert f'"{oldest}"' in path.read_text(encoding="utf-8"), path.name
 
