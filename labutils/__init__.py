@@ -27,14 +27,9 @@ from labutils.evaluation import (
     paired_bootstrap,
 )
 from labutils.mixtures import BernoulliMixture, GaussianMixture
-from labutils.models import (
-    AutoEncoder,
-    BernoulliVAE,
-    Classifier,
-    GaussianVAE,
-    start_at_mean,
-)
+from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
 from labutils.objectives import elbo, importance_bound, kl_bernoulli, kl_diagonal_gaussian
+from labutils.quality import frechet_distance, precision_recall
 from labutils.recipes import trained
 from labutils.runtime import seeded
 from labutils.scoreboard import Scoreboard
@@ -69,13 +64,10 @@ __all__ = [
     "trained",
 ]
 
-_LAZY = ("diagrams", "estimators", "figures", "quality", "recipes", "widgets")  # at first use
-_OF_QUALITY = ("frechet_distance", "precision_recall")
+_DRAWING = ("diagrams", "figures", "widgets")  # slow to import, and so at first use
 
 
 def __getattr__(name):
-    if name in _LAZY:
+    if name in _DRAWING:
         return import_module(f"labutils.{name}")
-    if name in _OF_QUALITY:
-        return getattr(import_module("labutils.quality"), name)
     raise AttributeError(f"module 'labutils' has no attribute {name!r}")

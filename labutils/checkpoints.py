@@ -18,14 +18,17 @@ class Checkpoint:
         self.file, self.renew = file, renew
         self.warned = False
 
-    def resume(self, run) -> None:
-        """Put into `run` what the file holds, if anything. A damaged file changes nothing."""
+    def resume(self, start):
+        """The run that start() begins, with what the file holds, if anything, put into it."""
+        run = start()
         try:
             run.load_state_dict(read(self.file, run.device))
         except (FileNotFoundError, NotADirectoryError):
             pass
         except Exception:  # there is no end to what a damaged file can raise
             warn(f"{self.file} is damaged or cannot be read: training starts again.")
+            return start()
+        return run
 
     def write(self, run) -> None:
         """Keep the state of `run`. Where that fails it warns once, and tries again next time."""

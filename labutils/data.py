@@ -2,11 +2,10 @@
 
 from labutils import guards, mnist
 from labutils.mnist import DataError
-from labutils.runtime import cache_folder, environment_folder
+from labutils.runtime import cache_folder, environment_folder, warn
 
 import math
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -88,10 +87,9 @@ def load(
     except DataError as error:
         if source == "mnist":
             raise
-        warnings.warn(
+        warn(
             f"\n\n    NOT MNIST. {error}\n    Going on with the 1,797 digits bundled with "
-            f"scikit-learn: there are fewer of them, and the numbers differ.\n",
-            stacklevel=2,
+            f"scikit-learn: there are fewer of them, and the numbers differ.\n"
         )
         return _bundled(validation)
 
@@ -127,7 +125,7 @@ def check_split(split: Split, where: str) -> None:
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ValueError(
             f"{where}.labels must be int64 of shape ({len(images)},), one label an image, got "
-            f"{labels.dtype} of shape {tuple(labels.shape)}."
+            f"{labels.dtype} of shape {tuple(labels.shape)}. Try labels.long().flatten()."
         )
     if len(images) == 0:
         raise ValueError(f"{where} is empty: expected at least one image.")

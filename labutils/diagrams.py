@@ -6,6 +6,7 @@ Lengths are in inches from the lower left corner. Each diagram brings its alt te
 from labutils.figures import BLUE, GREEN, GREY, ORANGE, RED
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -63,16 +64,14 @@ def draw(
     axes.set(xlim=(0, size[0]), ylim=(0, size[1]), aspect="equal")
     axes.set_axis_off()
     shapes = {name: axes.add_patch(_shape(box)) for name, box in boxes.items()}
-    for line in lines:
-        (start, leaves), (end, enters) = (
-            ((boxes[at].x, boxes[at].y), shapes[at]) if isinstance(at, str) else (at, None)
-            for at in (line.start, line.end)
-        )
+    middles = {name: (box.x, box.y) for name, box in boxes.items()}
+    for start, end, colour, arrow, style, width in lines:
         axes.add_patch(
             FancyArrowPatch(
-                start, end, patchA=leaves, patchB=enters, shrinkA=0, shrinkB=0,
-                arrowstyle="-|>" if line.arrow else "-", mutation_scale=13, color=line.colour,
-                linewidth=line.width, linestyle=line.style,
+                middles.get(start, start), middles.get(end, end), shrinkA=0, shrinkB=0,
+                patchA=shapes.get(start), patchB=shapes.get(end), mutation_scale=13, color=colour,
+                arrowstyle="-|>" if arrow else "-", linewidth=width, linestyle=style,
+                capstyle="butt",  # round ends would fill the gaps of a dotted line
             )
         )  # fmt: skip
     texts = [Label(box.x, box.y, box.text) for box in boxes.values()]
@@ -102,9 +101,8 @@ def _shape(box: Box) -> Patch:
     )  # fmt: skip
 
 
-def _network(x: float, y: float, text: str, colour: str, shape: str) -> Box:
-    """An encoder or a decoder."""
-    return Box(x, y, text, colour, width=1.7, height=2, shape=shape)
+_encoder = partial(Box, text="encoder", colour=BLUE, width=1.7, height=2, shape="narrows")
+_decoder = partial(Box, text="decoder", colour=GREEN, width=1.7, height=2, shape="widens")
 
 
 def taxonomy() -> Figure:
@@ -203,9 +201,9 @@ def autoencoder() -> Figure:
     """Input, encoder, bottleneck, decoder, reconstruction."""
     boxes = {
         "x": Box(0.9, 1.5, "x\n784", GREY),
-        "encoder": _network(2.9, 1.5, "encoder", BLUE, "narrows"),
+        "encoder": _encoder(2.9, 1.5),
         "z": Box(5.25, 1.5, "code z\na point", ORANGE),
-        "decoder": _network(7.6, 1.5, "decoder", GREEN, "widens"),
+        "decoder": _decoder(7.6, 1.5),
         "reconstruction": Box(9.6, 1.5, "x̂\n784", GREY),
     }
     lines = [Line(start, end) for start, end in pairwise(boxes)]
@@ -220,24 +218,22 @@ def vae() -> Figure:
     """The architecture of a VAE, and where each term of the ELBO comes from."""
     boxes = {
         "x": Box(0.8, 2.5, "x", GREY, width=0.9),
-        "encoder": _network(2.45, 2.5, "encoder", BLUE, "narrows"),
+        "encoder": _encoder(2.45, 2.5),
         "mean": Box(4.5, 3.2, "mean μ(x)", BLUE),
         "log variance": Box(4.5, 1.8, "log σ²(x)", BLUE),
         "posterior": Box(4.5, 2.5, "", RED, width=1.56, height=2.4, shape="frame"),
         "z": Box(7.0, 2.5, "z = μ + σ ⊙ ε", ORANGE, width=1.9),
         "noise": Box(7.0, 0.7, "ε ~ N(0, I)", GREY, width=1.7),
-        "decoder": _network(9.2, 2.5, "decoder", GREEN, "widens"),
+        "decoder": _decoder(9.2, 2.5),
         "likelihood": Box(11.15, 2.5, "p(x | z)", GREEN, width=1.2),
     }
+    ways = (
+        ("x", "encoder", "mean", "z", "decoder", "likelihood"),
+        ("encoder", "log variance", "z"),
+        ("noise", "z"),
+    )
     lines = (
-        Line("x", "encoder"),
-        Line("encoder", "mean"),
-        Line("encoder", "log variance"),
-        Line("mean", "z"),
-        Line("log variance", "z"),
-        Line("noise", "z"),
-        Line("z", "decoder"),
-        Line("decoder", "likelihood"),
+        *(Line(start, end) for way in ways for start, end in pairwise(way)),
         Line("posterior", (4.5, 4.3), RED),
         Line("likelihood", (11.15, 4.3), RED),
     )
@@ -259,11 +255,11 @@ def bits() -> Figure:
     """A VAE whose code is bits, and the place where its gradient stops."""
     boxes = {
         "x": Box(0.8, 2.7, "x", GREY, width=0.9),
-        "encoder": _network(2.45, 2.7, "encoder", BLUE, "narrows"),
+        "encoder": _encoder(2.45, 2.7),
         "logits": Box(4.45, 2.7, "logits ℓ(x)", BLUE, width=1.5),
         "z": Box(7.0, 2.7, "z = 1[u < sigmoid ℓ]", ORANGE, width=2.6),
         "noise": Box(7.0, 1.1, "u ~ Uniform(0, 1)", GREY, width=2.2),
-        "decoder": _network(9.5, 2.7, "decoder", GREEN, "widens"),
+        "decoder": _decoder(9.5, 2.7),
         "likelihood": Box(11.3, 2.7, "p(x | z)", GREEN, width=1.2),
     }
     way = ("x", "encoder", "logits", "z", "decoder", "likelihood")

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import nn
 
+AT_ONCE = 4096  # images: the hidden units of all training digits take 100 MB a copy
 STANDARD_ERRORS = 1.96  # in half of a 95 % interval: what the course writes after ±
 
 
@@ -19,13 +20,16 @@ def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> fl
     Measured in evaluation mode; the model's own mode comes back. Raises ValueError unless there
     is one label for each image, and at least one.
     """
-    if len(images) != len(labels) or len(images) == 0:
+    _check_images(images)
+    guards.tensor(labels, "labels")
+    if labels.shape != images.shape[:1]:  # labels (N, 1) would be compared with all logits
         raise ValueError(
-            f"Expected one label for each image, and at least one, got {len(images)} images and "
-            f"{len(labels)} labels."
+            f"Expected one label for each of the {len(images)} images, ({len(images)},), got "
+            f"labels of shape {tuple(labels.shape)}."
         )
     with evaluating(model):
-        return (model(images).argmax(-1) == labels).float().mean().item()
+        classes = torch.cat([model(some).argmax(-1) for some in images.split(AT_ONCE)])
+    return (classes == labels).float().mean().item()
 
 
 def log_likelihood(
@@ -36,9 +40,8 @@ def log_likelihood(
     images: (N, 784). Returns (N,) in nats, without a gradient; the same seed gives the same
     numbers. Raises ValueError for no image, no sample or an empty batch.
     """
-    guards.whole_number(batch_size, "batch_size")
-    if len(images) == 0:
-        raise ValueError("Expected at least one image, got none.")
+    batch_size = guards.whole_number(batch_size, "batch_size")
+    _check_images(images)
     with evaluating(model), seeded(seed, images.device):
         bounds = [importance_bound(model, x, num_samples) for x in images.split(batch_size)]
     return torch.cat(bounds)
@@ -54,11 +57,18 @@ def elbo_and_gain(
     set, estimates the mean bound of all. Returns the ELBO (N,) and the gain (about count,), in
     nats, without a gradient; the same numbers each time. Raises ValueError for no image or sample.
     """
+    _check_images(images)
     some = images[:: max(1, len(images) // guards.whole_number(count, "count"))]
     with evaluating(model), seeded(0, images.device):
         bound = elbo(model, images)
         gain = log_likelihood(model, some, num_samples) - elbo(model, some, 10)
     return bound, gain
+
+
+def _check_images(images):
+    guards.tensor(images, "images")
+    if len(images) == 0:
+        raise ValueError("Expected at least one image, got none.")
 
 
 def bits_per_dimension(nats):

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import torch
 from IPython.display import Image, display
 from matplotlib import pyplot as plt
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 if TYPE_CHECKING:
     from labutils.training import History
@@ -62,38 +58,6 @@ def show(figure: Figure, alt: str | None = None) -> None:
     display(Image(packed.getvalue(), alt=alt))
 
 
-def overlaps(figure: Figure, tolerance: float = 2.0) -> list[tuple[str, str]]:
-    """The pairs of texts in a figure that run into each other, by more than `tolerance` pixels.
-
-    Titles, labels, ticks, legends and annotations all count; what is not drawn does not.
-    """
-    figure.canvas.draw()
-    texts = [(text.get_text(), text.get_window_extent()) for text in _drawn_texts(figure)]
-    return [
-        (first, second)
-        for (first, a), (second, b) in combinations(texts, 2)
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > tolerance
-        and min(a.y1, b.y1) - max(a.y0, b.y0) > tolerance
-    ]
-
-
-def _drawn_texts(artist: Artist) -> list[Text]:
-    """The texts in an artist that can be seen, after it was drawn."""
-    if not artist.get_visible():
-        return []
-    if isinstance(artist, Text) and artist.get_text().strip():
-        return [artist]
-    children = artist.get_children()
-    if isinstance(artist, Axes) and not artist.axison:
-        children = [child for child in children if not isinstance(child, Axis)]
-    if isinstance(artist, Axis):  # it keeps ticks beyond its limits, and does not draw them
-        low, high = sorted(artist.get_view_interval())
-        ticks = [*artist.get_major_ticks(), *artist.get_minor_ticks()]
-        beyond = [tick for tick in ticks if not low <= tick.get_loc() <= high]
-        children = [child for child in children if child not in beyond]
-    return [text for child in children for text in _drawn_texts(child)]
-
-
 def digit_grid(
     images: torch.Tensor,
     columns: int = 10,
@@ -127,21 +91,16 @@ def digit_grid(
 
 
 def tiles(
-    images: torch.Tensor,
-    columns: int,
-    title: str | None = None,
-    extent: tuple[float, float, float, float] | None = None,
-    axes: Axes | None = None,
+    images: torch.Tensor, columns: int, title: str | None = None, axes: Axes | None = None
 ) -> Figure:
     """Digits side by side in one picture. images: (N, 784), N a multiple of columns."""
     axes = axes or plt.figure(figsize=(7, 7)).add_subplot()
     picture = (
         images.detach().cpu().view(-1, columns, 28, 28).transpose(1, 2).reshape(-1, columns * 28)
     )
-    axes.imshow(picture.numpy(), vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.imshow(picture.numpy(), vmin=0, vmax=1, interpolation="nearest")
     axes.set_title(title)
-    if extent is None:
-        axes.set_axis_off()
+    axes.set_axis_off()
     return axes.figure
 
 
@@ -155,12 +114,7 @@ def class_scatter(
         colour, mine = CLASS_COLOURS[label], points[labels == label]
         axes.scatter(*mine.T.numpy(), s=4, alpha=0.5, color=colour, linewidths=0, rasterized=True)
         x, y = mine.median(0).values.tolist()
-        box = {
-            "boxstyle": "circle,pad=0.15",
-            "facecolor": "white",
-            "edgecolor": colour,
-            "linewidth": 2,
-        }
+        box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": colour, "linewidth": 2}
         axes.text(x, y, str(label), ha="center", va="center", fontweight="bold", bbox=box)
     axes.set_title(title)
     return axes.figure
@@ -185,12 +139,9 @@ def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:
 def activations() -> Figure:
     """ReLU, sigmoid and tanh with their slopes."""
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharex=True)
-    functions = (
-        ("relu(a) = max(0, a)", torch.relu),
-        ("sigmoid(a)", torch.sigmoid),
-        ("tanh(a)", torch.tanh),
-    )
-    for axis, (name, function) in zip(axes, functions, strict=True):
+    names = ("relu(a) = max(0, a)", "sigmoid(a)", "tanh(a)")
+    functions = (torch.relu, torch.sigmoid, torch.tanh)
+    for axis, name, function in zip(axes, names, functions, strict=True):
         a = torch.linspace(-4, 4, 401, requires_grad=True)
         value = function(a)
         (slope,) = torch.autograd.grad(value.sum(), a)

@@ -77,6 +77,21 @@ def nats_per_image(values: torch.Tensor, name: str = "nats", count: int | None =
         )
 
 
+def function(value: object, name: str, form: str) -> None:
+    """Raise ValueError unless `value` can be called; `form` says how."""
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, {form}, got {value!r:.80}.")
+
+
+def gradients(model: torch.nn.Module) -> None:
+    """Raise ValueError where backward() has given none of the model's weights a gradient."""
+    if all(weight.grad is None for weight in model.parameters()):
+        raise ValueError(
+            "The loss does not depend on the weights of the model that is trained. Compute it from "
+            "the model that it is called with, not from another one."
+        )
+
+
 def loss(value: object) -> None:
     """Raise ValueError unless value is one number that depends on the weights."""
     if not isinstance(value, torch.Tensor) or value.ndim:

@@ -182,13 +182,12 @@ def _check_binary(images):
 
 
 def _check_codes(codes, components):
-    if not isinstance(codes, torch.Tensor) or not codes.is_floating_point() or codes.ndim != 2:
-        got = (
-            f"shape {tuple(codes.shape)}, {codes.dtype}"
-            if isinstance(codes, torch.Tensor)
-            else type(codes).__name__
+    guards.tensor(codes, "codes")
+    if not codes.is_floating_point() or codes.ndim != 2:
+        raise ValueError(
+            f"codes must be a floating-point tensor of shape (N, d), got shape "
+            f"{tuple(codes.shape)}, {codes.dtype}."
         )
-        raise ValueError(f"codes must be a floating-point tensor of shape (N, d), got {got}.")
     if not codes.isfinite().all():
         raise ValueError("codes must be finite, got NaN or infinite values: look at the encoder.")
     count, dimensions = codes.shape

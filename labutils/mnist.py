@@ -1,6 +1,6 @@
 """MNIST's four files: found in a folder, or else downloaded into one."""
 
-from labutils.runtime import atomic_write, locked
+from labutils.runtime import atomic_write, locked, warn
 
 import gzip
 import hashlib
@@ -12,10 +12,10 @@ import struct
 import threading
 import time
 import urllib.request
-import warnings
 import zlib
 from collections.abc import Callable
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 
 TIMEOUT = 10.0  # seconds that a mirror may stay silent
@@ -75,7 +75,7 @@ def find_or_download(folders: list[Path]) -> dict[str, Path]:
         reason = f"{file} is not MNIST's, or cannot be read, and is left as it is."
         if folder is None:
             raise DataError(f"{reason} {HOW_TO_KEEP_MNIST}")
-        warnings.warn(f"{reason} MNIST is kept in {folder}.", stacklevel=4)
+        warn(f"{reason} MNIST is kept in {folder}.")
     return found or _download(folder)
 
 
@@ -129,13 +129,13 @@ def _is_damaged(path: Path) -> bool:
 
 def _is_idx(values: bytes) -> bool:
     """Whether these are all the bytes of an idx file."""
-    if len(values) < 4 or values[:2] != b"\0\0" or values[2] not in ITEM_SIZES:
+    try:
+        zeros, kind, axes = struct.unpack_from(">HBB", values)
+        shape = struct.unpack_from(f">{axes}I", values, 4)
+    except struct.error:  # too short for its header
         return False
-    axes = values[3]
-    if len(values) < 4 + 4 * axes:
-        return False
-    shape = struct.unpack_from(f">{axes}I", values, 4)
-    return len(values) == 4 + 4 * axes + math.prod(shape) * ITEM_SIZES[values[2]]
+    size = 4 + 4 * axes + math.prod(shape) * ITEM_SIZES.get(kind, 0)
+    return zeros == 0 and kind in ITEM_SIZES and len(values) == size
 
 
 def _unpack(packed: bytes) -> bytes:
@@ -183,25 +183,10 @@ def _download(folder: Path) -> dict[str, Path]:
 
 def _fetch(name: str, renew: Callable[[], None]) -> bytes:
     """The bytes of one file, from the first mirror that sends it whole."""
-    from tqdm.auto import tqdm  # here, since it is slow to import
-
     failures, advice = [], HOW_TO_GET_MNIST
     for mirror in MIRRORS:
         try:
-            renew()
-            with (
-                _ask(mirror + name) as response,
-                tqdm(
-                    total=response.length, desc=name, unit="B", unit_scale=True, leave=False
-                ) as bar,
-            ):
-                packed, started = bytearray(), time.monotonic()
-                while chunk := response.read1(1 << 16):
-                    packed += chunk
-                    bar.update(len(chunk))
-                    renew()
-                    if len(packed) < SLOWEST * (time.monotonic() - started - TIMEOUT):
-                        raise TimeoutError("too slow")
+            packed = _receive(mirror + name, renew)
             if _checksum(packed) == CHECKSUMS[name]:
                 return packed
             failures.append(f"{mirror} sent a damaged or cut-off file")
@@ -211,6 +196,23 @@ def _fetch(name: str, renew: Callable[[], None]) -> bytes:
             if isinstance(reason, ssl.SSLCertVerificationError):
                 advice = HOW_TO_BE_TRUSTED
     raise DataError(f"{'; '.join(failures)}. {advice}")
+
+
+def _receive(url: str, renew: Callable[[], None]) -> bytes:
+    """What the server sends. Raises OSError where it fails, or is too slow."""
+    from tqdm.auto import tqdm  # here, since it is slow to import
+
+    renew()
+    packed, progress = bytearray(), partial(tqdm, unit="B", unit_scale=True, leave=False)
+    with _ask(url) as response, progress(desc=Path(url).name, total=response.length) as bar:
+        started = time.monotonic()
+        while chunk := response.read1(1 << 16):
+            packed += chunk
+            bar.update(len(chunk))
+            renew()
+            if len(packed) < SLOWEST * (time.monotonic() - started - TIMEOUT):
+                raise TimeoutError("too slow")
+    return packed
 
 
 def _ask(url: str) -> http.client.HTTPResponse:

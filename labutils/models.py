@@ -68,17 +68,13 @@ class Classifier(nn.Module):
 class _VAE(nn.Module):
     """What the VAEs share: a prior that can be exchanged, and samples.
 
-    The prior moves with the weights (.to(), .double()), but is not in state_dict().
+    `prior` is p(z): one event is a whole code, (latent_dim,). It moves with the weights (.to(),
+    .double()), but is not in state_dict().
     """
 
-    def __init__(self, prior):
+    def __init__(self, prior: Distribution):
         super().__init__()
-        self._prior = prior
-
-    @property
-    def prior(self) -> Distribution:
-        """p(z): one event is a whole code, (latent_dim,)."""
-        return self._prior
+        self.prior = prior
 
     def with_prior(self, prior: Distribution) -> Self:
         """A copy of the model, weights included, under another p(z).
@@ -100,7 +96,7 @@ class _VAE(nn.Module):
             raise ValueError(f"The codes of this model are {kind}: those of the prior are not.")
         weights = next(self.parameters())
         other = copy.deepcopy(self)
-        other._prior = _map_tensors(prior, lambda tensor: tensor.to(weights))
+        other.prior = _map_tensors(prior, lambda tensor: tensor.to(weights))
         return other
 
     @torch.no_grad()
@@ -110,7 +106,7 @@ class _VAE(nn.Module):
 
     def _apply(self, fn, recurse=True):
         """What .to(), .double() and the like call: the prior goes where the weights go."""
-        self._prior = _map_tensors(self._prior, fn)
+        self.prior = _map_tensors(self.prior, fn)
         return super()._apply(fn, recurse)
 
 

@@ -2,7 +2,7 @@
 
 from labutils import guards
 from labutils.data import Split
-from labutils.evaluation import STANDARD_ERRORS, accuracy
+from labutils.evaluation import AT_ONCE, STANDARD_ERRORS, accuracy
 from labutils.models import Classifier, evaluating
 from labutils.runtime import seeded
 
@@ -30,11 +30,13 @@ class DigitFeatures:
             )
         self.classifier = classifier
         with evaluating(classifier):
-            hidden = classifier.features(train.images)
+            hidden = [classifier.features(images) for images in train.images.split(AT_ONCE)]
         # no more than there are digits or features
-        dimensions = guards.whole_number(dimensions, "dimensions", high=min(hidden.shape))
-        self.mean = hidden.mean(0)
-        variances, directions = torch.linalg.eigh((hidden - self.mean).T.cov())  # ascending
+        high = min(len(train), hidden[0].shape[1])
+        dimensions = guards.whole_number(dimensions, "dimensions", high=high)
+        self.mean = sum(part.sum(0) for part in hidden) / len(train)
+        products = sum((part - self.mean).T @ (part - self.mean) for part in hidden)
+        variances, directions = torch.linalg.eigh(products / (len(train) - 1))  # ascending
         self.directions = directions[:, -dimensions:]
         self.kept = (variances[-dimensions:].sum() / variances.sum()).item()
 
@@ -48,12 +50,14 @@ class DigitFeatures:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """images: (N, 784). Returns their features (N, dimensions), without a gradient."""
         with evaluating(self.classifier):
-            return (self.classifier.features(images) - self.mean) @ self.directions
+            hidden = map(self.classifier.features, images.split(AT_ONCE))
+            return torch.cat([(part - self.mean) @ self.directions for part in hidden])
 
     def classes(self, images: torch.Tensor) -> torch.Tensor:
         """The class that the classifier gives to each image (N, 784), int64 (N,)."""
         with evaluating(self.classifier):
-            return self.classifier(images).argmax(-1)
+            logits = map(self.classifier, images.split(AT_ONCE))
+            return torch.cat([part.argmax(-1) for part in logits])
 
 
 def frechet_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
@@ -105,7 +109,7 @@ def precision_recall(
     )
 
 
-def class_imbalance(samples: torch.Tensor, reference: torch.Tensor, classes: int = 10) -> float:
+def class_imbalance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     """Half the summed difference of the class frequencies of two sets of labels (N,), (M,).
 
     0 where they agree, 1 where the sets share no class: the fraction of the samples that would
@@ -115,7 +119,7 @@ def class_imbalance(samples: torch.Tensor, reference: torch.Tensor, classes: int
         raise ValueError(
             f"Expected labels in both sets, got {len(samples)} and {len(reference)} of them."
         )
-    a, b = (torch.bincount(y, minlength=classes) / len(y) for y in (samples, reference))
+    a, b = (torch.bincount(y, minlength=10) / len(y) for y in (samples, reference))
     return 0.5 * (a - b).abs().sum().item()
 
 
@@ -124,7 +128,7 @@ def half_width(
 ) -> float | torch.Tensor:
     """What stands after ±: half of the 95 % interval of measure(samples, reference).
 
-    It is 1.96 times standard_error, which says what goes in and comes out.
+    Takes and returns what standard_error does.
     """
     return STANDARD_ERRORS * standard_error(measure, samples, reference)
 
@@ -172,6 +176,7 @@ def _covered(distances, radii):
 
 def _check_features(samples, reference):
     for name, features in (("samples", samples), ("reference", reference)):
+        guards.tensor(features, name)
         if features.ndim != 2 or len(features) == 0:
             raise ValueError(
                 f"Expected the features of {name} as (digits, dimensions), got a tensor of shape "

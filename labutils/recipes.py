@@ -14,6 +14,7 @@ from labutils.training import History, Loss, Settings, kept_history, train
 
 import hashlib
 import inspect
+import shutil
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -41,7 +42,9 @@ class Recipe:
 
 def cross_entropy(model, images, labels):
     """Eq. 2.4: the mean negative log-likelihood of the labels."""
-    return F.cross_entropy(model(images), labels)
+    logits = model(images)
+    own = logits[torch.arange(len(labels), device=labels.device), labels]
+    return (logits.logsumexp(-1) - own).mean()
 
 
 def negative_elbo(model, images, labels):
@@ -59,8 +62,7 @@ def classifier(dropout_ratio: float = 0.5) -> Recipe:
     return Recipe(
         build=lambda digits: Classifier(784, 512, 10, dropout_ratio),
         loss=cross_entropy,
-        mnist=Settings(epochs=10, batch_size=200, learning_rate=5e-3),
-        bundled=Settings(epochs=100, batch_size=200, learning_rate=5e-3),
+        **_epochs(mnist=10, bundled=100, batch_size=200, learning_rate=5e-3),
     )
 
 
@@ -68,8 +70,7 @@ def gaussian_vae_2d() -> Recipe:
     return Recipe(
         build=lambda digits: GaussianVAE(latent_dim=2, hidden_dim=400),
         loss=negative_elbo,
-        mnist=Settings(epochs=5, batch_size=250, learning_rate=1.2e-2),
-        bundled=Settings(epochs=100, batch_size=250, learning_rate=1.2e-2),
+        **_epochs(mnist=5, bundled=100, batch_size=250, learning_rate=1.2e-2),
     )
 
 
@@ -77,27 +78,25 @@ def gaussian_vae() -> Recipe:
     return Recipe(
         build=lambda digits: start_at_mean(GaussianVAE(20, 400), digits.train.images),
         loss=negative_elbo,
-        mnist=Settings(epochs=10, batch_size=250, learning_rate=1.2e-2),
-        bundled=Settings(epochs=200, batch_size=250, learning_rate=1.2e-2),
+        **_epochs(mnist=10, bundled=200, batch_size=250, learning_rate=1.2e-2),
     )
 
 
 def bernoulli_vae_8(estimator: str = "exact") -> Recipe:
     """estimator: "exact", for the gradient by enumeration, or a function of labutils.estimators."""
-    return _bits(8, 100, _objective(estimator), rate=8e-3, mnist=3, bundled=40)
+    return _bits(8, 100, _objective(estimator), mnist=3, bundled=40, learning_rate=8e-3)
 
 
 def bernoulli_vae_200() -> Recipe:
     objective = partial(estimators.bits_elbo, estimators.gumbel_softmax, num_samples=1)
-    return _bits(200, 400, objective, rate=1e-2, mnist=5, bundled=100)
+    return _bits(200, 400, objective, mnist=5, bundled=100, learning_rate=1e-2)
 
 
 def autoencoder_2d() -> Recipe:
     return Recipe(
         build=lambda digits: AutoEncoder(latent_dim=2, hidden_dim=200),
         loss=reconstruction_loss,
-        mnist=Settings(epochs=3, batch_size=250, learning_rate=1.4e-2),
-        bundled=Settings(epochs=40, batch_size=250, learning_rate=1.4e-2),
+        **_epochs(mnist=3, bundled=40, batch_size=250, learning_rate=1.4e-2),
     )
 
 
@@ -105,8 +104,7 @@ def autoencoder() -> Recipe:
     return Recipe(
         build=lambda digits: AutoEncoder(latent_dim=16, hidden_dim=400),
         loss=reconstruction_loss,
-        mnist=Settings(epochs=4, batch_size=250, learning_rate=1.4e-2),
-        bundled=Settings(epochs=60, batch_size=250, learning_rate=1.4e-2),
+        **_epochs(mnist=4, bundled=60, batch_size=250, learning_rate=1.4e-2),
     )
 
 
@@ -129,31 +127,48 @@ def trained(name: str, digits: Digits, *, seed: int = 0, **choices) -> tuple[nn.
     weights, torch's version and FORMAT are. Raises ValueError for another name or choice.
     """
     recipe = _recipe(name, choices)
+    if not isinstance(digits, Digits) or digits.source not in ("mnist", "bundled"):
+        raise ValueError(
+            f"A recipe is for the digits that load() returns, got {digits!r:.80}. To train on data "
+            f"of your own, call fit()."
+        )
     settings = replace(digits.pick(mnist=recipe.mnist, bundled=recipe.bundled), seed=seed)
     with plain_torch(), seeded(seed):
         model = recipe.build(digits)
     file = f"{name}-{_key(name, choices, settings, digits, model)}.pt"
-    finished = _finished(file, model, settings)
-    if finished is None:
-        return model, _train(recipe, model, digits, settings, runs_folders()[0] / file)
-    print(f"{name}: a kept run of {len(finished)} epochs is used.")
-    return model.eval(), finished
+    history = _finished(name, file, model, settings)
+    return model, history or _train(name, file, model, settings, recipe, digits)
 
 
-def _train(recipe, model, digits, settings, file):
+def _train(name, file, model, settings, recipe, digits):
     """Train while nobody else trains the same; what somebody else has finished is loaded."""
+    file = runs_folders()[0] / file
     with ExitStack() as stack:
         lock = file.parent / "locks" / f"{file.stem}.lock"
         try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder_of_locks(lock.parent)
             checkpoint = Checkpoint(file, stack.enter_context(locked(lock)))
         except OSError:
             checkpoint = Checkpoint(file)  # it will say that the run cannot be kept
-        return train(model, recipe.loss, digits, settings, recipe.validation_loss, checkpoint)
+        history = _finished(name, file.name, model, settings)  # while we waited for the lock
+        return history or train(
+            model, recipe.loss, digits, settings, recipe.validation_loss, checkpoint
+        )
 
 
-def _finished(file, model, settings):
-    """The history of a finished run, whose weights go into the model; None without one."""
+def _make_folder_of_locks(folder):
+    """Whoever may add runs may add locks, whatever the umask of who was the first."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(exist_ok=True)
+        shutil.copymode(folder.parent, folder)
+
+
+def _finished(name, file, model, settings):
+    """The history of a finished run, whose weights go into the model; None without one.
+
+    A line says that it is used.
+    """
     for folder in runs_folders():
         try:
             state = read(folder / file)
@@ -161,13 +176,14 @@ def _finished(file, model, settings):
         except Exception:  # what is damaged is named when training starts again
             continue
         if len(history) == settings.epochs:
-            model.load_state_dict(state["best"])
+            model.eval().load_state_dict(state["best"])
+            print(f"{name}: a kept run of {len(history)} epochs is used.")
             return history
     return None
 
 
 def _recipe(name, choices):
-    if name not in RECIPES:
+    if name not in [*RECIPES]:  # in a list, what cannot be hashed may be looked for, too
         raise ValueError(f"There is no recipe {name!r}. There are: {', '.join(RECIPES)}.")
     try:
         inspect.signature(RECIPES[name]).bind(**choices)
@@ -177,7 +193,7 @@ def _recipe(name, choices):
     return RECIPES[name](**choices)
 
 
-def _bits(latent_dim, hidden_dim, objective, *, rate, mnist, bundled):
+def _bits(latent_dim, hidden_dim, objective, **settings):
     def loss(model, images, labels):
         return -objective(model, binarize(images)).mean()
 
@@ -187,9 +203,13 @@ def _bits(latent_dim, hidden_dim, objective, *, rate, mnist, bundled):
         ),
         loss=loss,
         validation_loss=negative_elbo,  # with hard bits, whatever the objective is
-        mnist=Settings(mnist, batch_size=256, learning_rate=rate),
-        bundled=Settings(bundled, batch_size=256, learning_rate=rate),
+        **_epochs(batch_size=256, **settings),
     )
+
+
+def _epochs(mnist, bundled, **shared):
+    """The settings of a recipe for the two sources: only the number of epochs differs."""
+    return {"mnist": Settings(mnist, **shared), "bundled": Settings(bundled, **shared)}
 
 
 def _objective(estimator):

@@ -1,7 +1,10 @@
 """What every process needs: seeds, torch's usual modes, folders, whole files, locks."""
 
+from labutils import guards
+
 import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -27,8 +30,10 @@ POLL = 0.2  # seconds between two looks at the sign of life of who holds a lock
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Random numbers from `seed` inside the block; the state outside stays as it was.
 
-    Holds for the CPU and for `device`; other devices are left alone.
+    Holds for the CPU and for `device`; other devices are left alone. Raises ValueError for what
+    is no seed: torch takes whole numbers of 64 bits.
     """
+    seed = guards.whole_number(seed, "seed", 0, 2**64 - 1)
     device = torch.device(device)
     before = random_state(device)
     torch.default_generator.manual_seed(seed)
@@ -83,21 +88,26 @@ def cache_folder() -> Path:
 def environment_folder(text: str | None) -> Path | None:
     """The absolute folder that an environment variable names, or None where it names none.
 
-    Quotes and blanks around it are dropped and ~ is expanded. A relative folder is looked for
-    in the working folder, then in the folders above: a notebook's kernel works in notebooks/.
-    Where it is in none of them, it is taken to be in the working folder. Raises ValueError for
-    a home folder that nobody knows.
+    Quotes and blanks around it are dropped; ~ and $NAME are expanded, which a file of settings
+    does not do. A relative folder is looked for in the working folder, then in the folders above:
+    a notebook's kernel works in notebooks/. Where it is in none of them, it is taken to be in the
+    working folder. Raises ValueError for a home folder that nobody knows.
     """
-    text = (text or "").strip("\"' \t\r\n")
+    text = _bare(text or "")
     if not text:
         return None
-    folder = Path(os.path.expanduser(text))
+    folder = Path(os.path.expanduser(os.path.expandvars(text)))
     if folder.parts[0].startswith("~"):
         raise ValueError(f"The home folder in {text!r} is unknown. Write out the whole path.")
     here = Path.cwd()
     places = (base / folder for base in (here, *here.parents))
     found = next((place for place in places if os.path.isdir(place)), here / folder)
     return Path(os.path.abspath(found))
+
+
+def _bare(text):
+    """The text without blanks and quotes around it, typographic ones included."""
+    return text.strip("\"'“”‘’ \t\r\n")
 
 
 def runs_folders() -> list[Path]:
@@ -113,13 +123,16 @@ def runs_folders() -> list[Path]:
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that appears at `path` only once it is written in full.
 
-    Raises OSError where it cannot be written; the old file then stays.
+    It may be read by whom the file before it might be read. Raises OSError where it cannot be
+    written; the old file then stays.
     """
     # containers that share a folder share process numbers, and tempfile's files are private
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with open(scratch, "xb") as file:
             yield file
+        with suppress(OSError):  # there is none before it, or a folder without modes
+            shutil.copymode(path, scratch)
         _replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -176,11 +189,10 @@ def _acquire(lock: FileLock, path: Path) -> bool:
     sign, warned = None, False
     started = changed = time.monotonic()
     while True:
-        try:
+        with suppress(Timeout):
             lock.acquire(timeout=POLL)
             return True
-        except Timeout:
-            now = time.monotonic()
+        now = time.monotonic()
         if (latest := _sign_of_life(path)) != sign:
             sign, changed = latest, now
         if now - started >= WORD_AFTER and not warned:
@@ -225,15 +237,18 @@ def choose_device() -> torch.device:
 
     Raises ValueError for a name that is no device.
     """
-    cpu, name = torch.device("cpu"), os.environ.get("LABUTILS_DEVICE", "").strip()
+    cpu, name = torch.device("cpu"), _bare(os.environ.get("LABUTILS_DEVICE", "")).lower()
     try:
         found = torch.device(name) if name else torch.accelerator.current_accelerator(True)
     except RuntimeError:
         raise ValueError(f'LABUTILS_DEVICE must be "cpu", "cuda" or "mps", got {name!r}.') from None
     try:
-        return torch.zeros(1, device=found or cpu).add(1).device
-    except (RuntimeError, AssertionError) as error:  # no driver, another process has it, ...
-        reason = str(error).splitlines()[0]
+        with seeded(0, found or cpu):  # some devices have no random numbers, or no numbers
+            one = torch.ones(1, device=found or cpu)
+            one.item()
+        return one.device
+    except (RuntimeError, AssertionError, ImportError) as error:  # no driver, in use, ...
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         warn(
             f"{found} cannot be used ({reason}): training on the CPU. To choose the device, set "
             f"the environment variable LABUTILS_DEVICE."

@@ -3,19 +3,22 @@
 from labutils import guards
 from labutils.data import Digits, binarize
 from labutils.evaluation import STANDARD_ERRORS, bits_per_dimension
-from labutils.runtime import atomic_write, locked, runs_folders, warn
+from labutils.runtime import atomic_write, runs_folders, warn
 
+import hashlib
 import html
 import json
 import math
-from dataclasses import asdict, dataclass
-from itertools import count
+import operator
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 
-FILE = "board.json"
+FILE = "board-{}.json"  # of one row: in the folder itself, which a group may share
 SEED = 0
+MEANS = ("exact", "elbo", "bound")  # the fields of a Row that are Nats
 HEAD = ("model", "exact", "ELBO", "bound (K)", "bits/dim", "images")
 
 
@@ -36,6 +39,7 @@ class Row:
 
     bound is the importance-weighted one with num_samples samples, whose gain over the ELBO was
     measured on gain_images of the images. source and data say which digits, how binarised.
+    Raises ValueError where one of these is missing.
     """
 
     model: str
@@ -48,6 +52,18 @@ class Row:
     num_samples: int | None = None
     gain_images: int | None = None
 
+    def __post_init__(self):
+        texts = (("the model's name", self.model), ("source", self.source), ("data", self.data))
+        for name, text in texts:
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"A row needs {name}, got {text!r}.")
+        guards.whole_number(self.images, "images")
+        if self.tightest is None:
+            raise ValueError(f"{self.model} needs exact log-likelihoods or an ELBO, got neither.")
+        if self.bound:
+            guards.whole_number(self.num_samples, "num_samples")
+            guards.whole_number(self.gain_images, "gain_images")
+
     @property
     def tightest(self) -> Nats:
         """The exact log-likelihood, or else the highest of the bounds by construction."""
@@ -57,9 +73,9 @@ class Row:
 class Scoreboard:
     """A table of models on one binarised test set: shown as such, entered by `enter`.
 
-    images: digits.test, binarised once, (N, 784): the same draw for every notebook. Rows are
-    kept beside the trained models, in board.json of the first of the runs folders, and read from
-    all of them. Looking at a board writes nothing.
+    images: digits.test, binarised once, (N, 784): the same draw for every notebook. Each row is
+    a file beside the trained models, in the first of the runs folders, so that no entry gets in
+    the way of another; rows are read from all of them. Looking at a board writes nothing.
     """
 
     def __init__(self, digits: Digits):
@@ -78,9 +94,9 @@ class Scoreboard:
         """The rows on these images, the best first by their tightest number."""
         rows = {}
         for folder in reversed(runs_folders()):  # the first is one's own: it comes last, and wins
-            rows |= self._rows_of(folder / FILE)
+            rows |= {row.model: row for row in self._kept(folder)}
         rows |= self._unwritten
-        return sorted(rows.values(), key=lambda row: -row.tightest.nats)
+        return sorted(rows.values(), key=lambda row: (-row.tightest.nats, row.model))
 
     def enter(
         self,
@@ -100,19 +116,16 @@ class Scoreboard:
 
         Raises ValueError for a row that is not complete, not finite or positive on average.
         """
-        row = self._row(name, exact, elbo, gain, num_samples)
-        file = runs_folders()[0] / FILE
-        rows = self._unwritten | {name: row}
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with locked(file.with_suffix(".lock")):
-                others = [e for e in self._read_or_set_aside(file) if not self._holds(e, rows)]
-                with atomic_write(file) as out:
-                    out.write(_lines([*others, *map(asdict, rows.values())]))
-            self._unwritten = {}
-        except OSError as reason:
-            self._unwritten = rows
-            self._warn(f"The scoreboard can't be kept in {file.absolute()} ({reason}).")
+        self._unwritten[name] = self._row(name, exact, elbo, gain, num_samples)
+        folder = runs_folders()[0]
+        for row in [*self._unwritten.values()]:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with atomic_write(folder / _file_name(row)) as file:
+                    file.write(json.dumps(asdict(row), default=operator.index).encode())
+                del self._unwritten[row.model]
+            except OSError as reason:
+                self._warn(f"The scoreboard can't be kept in {folder.absolute()} ({reason}).")
 
     def __repr__(self):
         table = self._table()
@@ -154,10 +167,6 @@ class Scoreboard:
         )
 
     def _row(self, name, exact, elbo, gain, num_samples):
-        if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"A row needs the model's name, got {name!r}.")
-        if exact is None and elbo is None:
-            raise ValueError(f"{name} needs exact log-likelihoods or an ELBO, got neither.")
         if (gain is None) != (num_samples is None) or (gain is not None and elbo is None):
             raise ValueError(f"{name}: a bound needs the ELBO, its gain over it, and num_samples.")
         for values, of in ((exact, "exact"), (elbo, "elbo")):
@@ -165,61 +174,33 @@ class Scoreboard:
                 guards.nats_per_image(values, of, count=len(self.images))
         if gain is not None:
             guards.nats_per_image(gain, "gain")
-            num_samples = guards.whole_number(num_samples, "num_samples")
         return Row(
             model=name,
             source=self.source,
             data=self.data,
             images=len(self.images),
-            exact=None if exact is None else _mean(exact),
-            elbo=None if elbo is None else _mean(elbo),
-            bound=None if gain is None else _mean(elbo, gain),
+            exact=_mean(exact),
+            elbo=_mean(elbo),
+            bound=_mean(elbo, gain),
             num_samples=num_samples,
             gain_images=None if gain is None else len(gain),
         )
 
-    def _rows_of(self, file):
-        """Those of a file's rows that are on these images, by model."""
-        rows = [_parsed(entry) for entry in self._look(file)]
-        if None in rows:
-            self._warn(
-                f"{rows.count(None)} of the rows in {file.absolute()} lack what a row needs: they "
-                f"are not shown, and stay in the file."
-            )
-        mine = [row for row in rows if row and (row.source, row.data) == (self.source, self.data)]
-        return {row.model: row for row in mine}
-
-    def _holds(self, entry, rows):
-        """Whether an entry of a file is on one of the models in rows, and on these images."""
-        return (
-            isinstance(entry, dict)
-            and entry.get("model") in [*rows]
-            and (entry.get("source"), entry.get("data")) == (self.source, self.data)
-        )
-
-    def _look(self, file):
-        """The entries of a file, none if it can't be read: that is said, and left as it is."""
+    def _kept(self, folder: Path) -> Iterator[Row]:
+        """The rows of a folder that are on these images. What can't be read is said, and stays."""
         try:
-            return _read(file)
+            files = sorted(file for file in folder.iterdir() if file.match(FILE.format("*")))
+        except FileNotFoundError:
+            files = []
         except OSError as reason:
-            self._warn(f"The scoreboard {file.absolute()} can't be read ({reason}).")
-        except (ValueError, RecursionError):
-            self._warn(f"The scoreboard {file.absolute()} is damaged: its rows are not shown.")
-        return []
-
-    def _read_or_set_aside(self, file):
-        """The entries of a file that is to be written. One that is damaged gets a fresh name."""
-        try:
-            return _read(file)
-        except (ValueError, RecursionError):
-            names = (file.with_suffix(f".damaged-{number}.json") for number in count(1))
-            aside = next(name for name in names if not name.exists())
-            file.rename(aside)
-            self._warn(
-                f"The scoreboard {file.absolute()} was damaged. It was set aside as {aside.name}, "
-                f"and the board starts again: run the notebooks whose rows you miss.",
-            )
-            return []
+            self._warn(f"The scoreboard in {folder.absolute()} can't be read ({reason}).")
+            files = []
+        for file in files:
+            row = _read(file)
+            if row is None:
+                self._warn(f"{file.absolute()} is damaged or can't be read: its row is not shown.")
+            elif (row.source, row.data) == (self.source, self.data):
+                yield row
 
     def _warn(self, message):
         """Once: a board is looked at again and again."""
@@ -229,7 +210,9 @@ class Scoreboard:
 
 
 def _mean(*terms):
-    """The sum of the terms' means, (N,) each and independent, with half of its 95 % interval."""
+    """The sum of the means of independent terms, (N,) each. None where a term is."""
+    if any(term is None for term in terms):
+        return None
     terms = [term.detach().double() for term in terms]
     nats = sum(term.mean().item() for term in terms)
     if nats > 0:
@@ -241,50 +224,25 @@ def _mean(*terms):
     return Nats(nats, STANDARD_ERRORS * math.sqrt(variance))
 
 
-def _lines(entries):
-    """JSON with an entry in each line."""
-    return ("[\n" + ",\n".join(map(json.dumps, entries)) + "\n]\n").encode()
+def _file_name(row: Row) -> str:
+    """The same for rows of one model on the same images, whatever characters its name has."""
+    key = repr((row.model, row.source, row.data))
+    return FILE.format(hashlib.sha256(key.encode()).hexdigest()[:16])
 
 
-def _read(file: Path) -> list:
-    """The entries of a file, as they are. Raises ValueError, RecursionError if it is no list."""
+def _read(file: Path) -> Row | None:
+    """The row in a file, or None where something that a row needs is missing."""
     try:
-        entries = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return []
-    if not isinstance(entries, list):
-        raise ValueError(f"{file} holds no list")
-    return entries
-
-
-def _parsed(entry):
-    """A Row of what a file holds, or None where something that a row needs is missing."""
-    try:
-        row = Row(
-            **{key: _text(entry[key]) for key in ("model", "source", "data")},
-            images=guards.whole_number(entry["images"], "images"),
-            **{key: _number(entry.get(key)) for key in ("exact", "elbo", "bound")},
-            num_samples=entry.get("num_samples"),
-            gain_images=entry.get("gain_images"),
-        )
-        if row.bound:
-            guards.whole_number(row.num_samples, "num_samples")
-            guards.whole_number(row.gain_images, "gain_images")
-        return row if row.tightest else None
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        entry = json.loads(file.read_bytes())
+        values = {field.name: entry.get(field.name) for field in fields(Row)}
+        means = {key: _nats(values[key]) for key in MEANS if values[key] is not None}
+        return Row(**values | means)
+    except Exception:  # there is no end to what a damaged file can raise
         return None
 
 
-def _text(value):
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _number(entry):
-    if entry is None:
-        return None
+def _nats(entry):
     nats, half_width = (float(entry[key]) for key in ("nats", "half_width"))
-    if not math.isfinite(nats) or not math.isfinite(half_width):
+    if not -math.inf < nats <= 0 or not 0 <= half_width < math.inf:
         raise ValueError
     return Nats(nats, half_width)

@@ -2,7 +2,7 @@
 
 from labutils import guards
 from labutils.checkpoints import Checkpoint, check_history, check_weights
-from labutils.data import Digits, Split, check_split
+from labutils.data import Digits, check_split
 from labutils.runtime import (
     choose_device,
     plain_torch,
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
@@ -128,6 +129,8 @@ def train(
     """fit() with its settings as a value, and kept in `checkpoint`: it goes on from there."""
     check_data(data, settings)
     home = check_model(model)
+    for each in (loss, validation_loss or loss):
+        guards.function(each, "The loss", "loss(model, images, labels)")
     device = choose_device()
     initial = deepcopy(model.state_dict())
     try:
@@ -148,10 +151,10 @@ def _train_on(device, model, loss, data, settings, validation_loss, checkpoint):
     try:
         with plain_torch(), seeded(settings.seed, device):
             splits = data.train.to(device), data.validation.to(device)
-            run = Run(model.to(device), settings, -(-len(data.train) // settings.batch_size))
-            if checkpoint:
-                checkpoint.resume(run)
-            run.go_on(loss, validation_loss or loss, splits, checkpoint)
+            batches = math.ceil(len(data.train) / settings.batch_size)
+            start = partial(Run, model.to(device), settings, batches)
+            run = checkpoint.resume(start) if checkpoint else start()
+            run.go_on(loss, validation_loss or loss, *splits, checkpoint)
     except KeyboardInterrupt:
         if not run:
             raise
@@ -173,24 +176,21 @@ class Run:
         self.model, self.settings = model, settings
         self.device = next(model.parameters()).device
         self.batches = batches  # per epoch
-        self._start()
-
-    def _start(self) -> None:
-        rate, steps = self.settings.learning_rate, self.settings.epochs * self.batches
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
+        rate, steps = settings.learning_rate, settings.epochs * batches
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
         # the last step of a cycle moves next to nothing: a single step is the first of two
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, max_lr=rate, total_steps=max(2, steps)
         )
-        self.history = History(self.settings.epochs)
+        self.history = History(settings.epochs)
         self.best = None  # the model's state after the best epoch
 
     @property
     def finished(self) -> bool:
         return len(self.history) == self.settings.epochs
 
-    def go_on(self, loss, validation_loss, data, checkpoint=None):
-        """The epochs that are left. data: a split to train on, and one to validate on."""
+    def go_on(self, loss, validation_loss, train, validation, checkpoint=None):
+        """The epochs that are left, on a split to train on and one to validate on."""
         from tqdm.auto import tqdm  # here, since it is slow to import
 
         history, done = self.history, len(self.history)
@@ -199,17 +199,17 @@ class Run:
             for epoch in range(done + 1, history.epochs + 1):
                 bar.set_description(f"epoch {epoch} of {history.epochs}")
                 started = time.perf_counter()
-                mean, rate = self.epoch(loss, data[0], bar, checkpoint)
-                validation = self.validate(validation_loss, data[1])
-                if validation < min(history.validation, default=math.inf):
+                mean, rate = self.epoch(loss, train, bar, checkpoint)
+                measured = self.validate(validation_loss, validation)
+                if measured < min(history.validation, default=math.inf):
                     self.best = deepcopy(self.model.state_dict())
                 history.train.append(mean)
                 history.learning_rate.append(rate)
                 history.seconds.append(time.perf_counter() - started)
-                history.validation.append(validation)  # last: an epoch counts from here on
+                history.validation.append(measured)  # last: an epoch counts from here on
                 if checkpoint:
                     checkpoint.write(self)
-                bar.set_postfix(train=f"{mean:.4g}", validation=f"{validation:.4g}")
+                bar.set_postfix(train=f"{mean:.4g}", validation=f"{measured:.4g}")
 
     def epoch(self, loss, split, bar, checkpoint=None):
         """One pass over the training images: their mean loss, and the last step's rate."""
@@ -225,6 +225,7 @@ class Run:
             total += self.check(value, f"step {step + 1}") * len(batch)
             self.optimizer.zero_grad()
             value.backward()
+            guards.gradients(self.model)
             self.optimizer.step()
             rate = self.schedule.get_last_lr()[0]
             self.schedule.step()
@@ -269,28 +270,19 @@ class Run:
         return state
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from a state_dict(). Raises, and starts anew, where it is not one of this run."""
-        initial = deepcopy(self.model.state_dict())
-        try:
-            self._load(state)
-        except Exception:
-            self.model.load_state_dict(initial)
-            self._start()
-            raise
-
-    def _load(self, state):
+        """Go on from a state_dict(). Raises where it is of another run; the model then stays."""
         self.history = kept_history(state, self.model, self.settings.epochs)
         self.best = state["best"]
         if not self.finished:
             state = state["unfinished"]
             check_weights(state["model"], self.model)
-            self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             for weights, moments in self.optimizer.state.items():
                 if any(m.ndim and m.shape != weights.shape for m in moments.values()):
                     raise ValueError("The moments of Adam have another shape than the weights.")
             self.schedule.load_state_dict(state["schedule"])
             set_random_state(state["random"], self.device)
+            self.model.load_state_dict(state["model"])
 
 
 def kept_history(state: dict, model: nn.Module, epochs: int) -> History:
@@ -304,21 +296,21 @@ def kept_history(state: dict, model: nn.Module, epochs: int) -> History:
 
 
 def _call(loss, model, images, labels, progress):
-    if "progress" in inspect.signature(loss).parameters:
+    function = loss.forward if isinstance(loss, nn.Module) else loss
+    if "progress" in inspect.signature(function).parameters:
         return loss(model, images, labels, progress=progress)
     return loss(model, images, labels)
 
 
 def check_data(data: Digits, settings: Settings) -> None:
     """Raise ValueError for what fit() cannot train on."""
-    parts = [getattr(data, name, None) for name in ("train", "validation")]
-    if not all(isinstance(part, Split) for part in parts):
+    if not isinstance(data, Digits):
         raise ValueError(
             f"data must be Digits, with a split to train on and one to validate on, as load() "
             f"returns them, got {data!r:.80}."
         )
-    for part, name in zip(parts, ("train", "validation"), strict=True):
-        check_split(part, f"data.{name}")
+    check_split(data.train, "data.train")
+    check_split(data.validation, "data.validation")
     if settings.batch_size > len(data.train):
         raise ValueError(
             f"batch_size must be at most the {len(data.train)} training images, got "
@@ -328,12 +320,16 @@ def check_data(data: Digits, settings: Settings) -> None:
 
 def check_model(model: nn.Module) -> torch.device:
     """Where the model is. Raises ValueError for one that cannot be trained on float32 images."""
-    weights = next((w for w in model.parameters() if w.requires_grad), None)
-    if weights is None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"The model must be a torch module, got {model!r:.80}.")
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    if not weights:
         raise ValueError("The model has no weights that can be trained.")
-    if weights.dtype != torch.float32:
+    if other := [w.dtype for w in model.parameters() if w.dtype != torch.float32]:
         raise ValueError(
-            f"The images are torch.float32, the model's weights {weights.dtype}. Call "
+            f"The images are torch.float32, the model's weights {other[0]}. Call "
             f"torch.set_default_dtype(torch.float32) and make the model anew, or use model.float()."
         )
-    return weights.device
+    if weights[0].is_inference():
+        raise ValueError("The model was made under inference_mode. Make it anew outside of it.")
+    return weights[0].device

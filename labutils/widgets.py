@@ -6,15 +6,15 @@ from labutils.figures import BLUE, ORANGE, RED
 from labutils.models import AutoEncoder, BernoulliVAE
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import ipywidgets
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 from torch.distributions import Distribution, Normal
 
 SCALE = 8  # screen pixels for one pixel of a digit
@@ -36,31 +36,21 @@ def gaussian_sliders(x: torch.Tensor) -> ipywidgets.VBox:
     sigma = x.std(correction=0)
     best = Normal(x.mean(), sigma).log_prob(x).mean()
     low, high, spread = x.min().item(), x.max().item(), 4 * sigma.item()
-    options = {"readout_format": ".1f", "layout": {"width": "45%"}}
+    options = {"step": spread / 80, "readout_format": ".1f", "layout": {"width": "45%"}}
+    slider = partial(ipywidgets.FloatSlider, **options)
     sliders = [
-        ipywidgets.FloatSlider(
-            low, min=low, max=high, step=spread / 80, description="mean", **options
-        ),
-        ipywidgets.FloatSlider(
-            spread / 2,
-            min=spread / 40,
-            max=spread,
-            step=spread / 80,
-            description="sigma",
-            **options,
-        ),
+        slider(low, min=low, max=high, description="mean"),
+        slider(spread / 2, min=spread / 40, max=spread, description="sigma"),
     ]
     picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "950px"})
     number = ipywidgets.HTML()
     draw = _likelihood_picture(x, sigma)
 
-    def update(_=None):
+    def update():
         picture.value, value = draw(*(slider.value for slider in sliders))
         number.value = f"mean log-likelihood {value:.3f} nats; the closed form reaches {best:.3f}"
 
-    for slider in sliders:
-        slider.observe(update, "value")
-    update()
+    _follow(sliders, update)
     return ipywidgets.VBox([ipywidgets.HBox(sliders), number, picture])
 
 
@@ -101,8 +91,8 @@ def _likelihood_picture(
         canvas.restore_region(background)
         left.draw_artist(curve)
         right.draw_artist(point)
-        picture = png(np.asarray(canvas.buffer_rgba()))
-        return picture, mean_log_likelihood(mu, torch.tensor(s)).item()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+        return _png(picture), mean_log_likelihood(mu, torch.tensor(s)).item()
 
     return draw
 
@@ -124,16 +114,14 @@ def bits(model: BernoulliVAE, code: torch.Tensor | Sequence[int] | None = None) 
     ]
     image, caption = ipywidgets.Image(format="png", width=SIDE), ipywidgets.Label()
 
-    def decode(change=None):
+    def decode():
         digits = [str(int(button.value)) for button in buttons]
         for button, digit in zip(buttons, digits, strict=True):
             button.description = digit
         caption.value = f"The decoder's mean for the code {''.join(digits)}"
         image.value = _decoded(model, torch.tensor([[float(digit) for digit in digits]]))
 
-    for button in buttons:
-        button.observe(decode, "value")
-    decode()
+    _follow(buttons, decode)
     rows = [ipywidgets.HBox(buttons[first : first + 8]) for first in range(0, latent_dim, 8)]
     return ipywidgets.VBox([*rows, image, caption])
 
@@ -142,9 +130,7 @@ def bits(model: BernoulliVAE, code: torch.Tensor | Sequence[int] | None = None) 
 def _decoded(model, code):
     """The mean image of one code, as the bytes of a picture."""
     weights = next(model.parameters())
-    mean = model.likelihood(code.to(weights)).mean.view(28, 28).cpu()
-    grey = (255 * (1 - mean)).round().byte()  # 0 is black in a picture
-    return png(grey.repeat_interleave(SCALE, 0).repeat_interleave(SCALE, 1).numpy())
+    return _png(_digit(model.likelihood(code.to(weights)).mean))
 
 
 @torch.no_grad()
@@ -171,52 +157,57 @@ def latent_walk(model: AutoEncoder, mixture: Distribution, codes: torch.Tensor) 
     image, caption = ipywidgets.Image(format="png", width=2 * SIDE), ipywidgets.Label()
 
     @torch.no_grad()
-    def decode(change=None):
+    def decode():
         z = codes.new_tensor([slider.value for slider in sliders])
         density = mixture.log_prob(z).item()
         caption.value = f"Left: where you are. Right: the digit. Log-density {density:.1f} nats"
-        image.value = png(_beside(_marked(plane, z, low, high), model.decode(z)))
+        picture = Image.new("RGB", (2 * SIDE, SIDE))
+        picture.paste(plane)
+        _mark(picture, z, low, high)
+        picture.paste(_digit(model.decode(z)), (SIDE, 0))
+        image.value = _png(picture)
 
-    for slider in sliders:
-        slider.observe(decode, "value")
-    decode()
+    _follow(sliders, decode)
     return ipywidgets.VBox([*sliders, image, caption])
 
 
 def _density_map(mixture, low, high, codes):
-    """The density over the rectangle as colours (SIDE, SIDE, 3), the second axis upwards."""
+    """The density over the rectangle as a picture (SIDE, SIDE), the second axis upwards."""
     x, y = (torch.linspace(a, b, SIDE) for a, b in zip(low, high, strict=True))
     points = torch.cartesian_prod(y.flip(0), x).flip(1).to(codes)
-    log_density = mixture.log_prob(points).view(SIDE, SIDE, 1)
+    log_density = mixture.log_prob(points).view(SIDE, SIDE)
     # the root, so that weak components are seen
     shade = ((log_density - log_density.max()) / 2).exp()
-    return 1 - shade * (1 - torch.tensor(to_rgb(BLUE)).to(shade))
+    return ImageOps.colorize(_grey(shade), black="white", white=BLUE)
 
 
-def _marked(plane, z, low, high):
-    """The map with a cross at z."""
-    x, y = (
-        min(SIDE - 1, max(0, round((at - a) / (b - a) * (SIDE - 1))))
-        for at, a, b in zip(z.tolist(), low, high, strict=True)
-    )
-    row, column, marked = SIDE - 1 - y, x, plane.clone()
-    red = torch.tensor(to_rgb(RED)).to(plane)
-    for reach, thick in ((10, 2), (2, 10)):
-        top, left = max(0, row - reach), max(0, column - thick)
-        marked[top : row + reach + 1, left : column + thick + 1] = red
-    return marked
+def _mark(picture, z, low, high):
+    """Draw a cross at z on the map, in the left half of the picture."""
+    x, y = ((at - a) / (b - a) * (SIDE - 1) for at, a, b in zip(z.tolist(), low, high, strict=True))
+    y = SIDE - 1 - y
+    pen = ImageDraw.Draw(picture)
+    pen.line((x - 10, y, x + 10, y), fill=RED, width=5)
+    pen.line((x, y - 10, x, y + 10), fill=RED, width=5)
 
 
-def _beside(plane, pixels):
-    """The map and, right of it, the digit (784,), as an array of bytes."""
-    digit = 1 - pixels.view(28, 28, 1).expand(-1, -1, 3)
-    digit = digit.repeat_interleave(SCALE, 0).repeat_interleave(SCALE, 1)
-    picture = torch.cat([plane, digit], 1).clamp(0, 1) * 255
-    return picture.round().byte().cpu().numpy()
+def _digit(pixels):
+    """A digit of 784 pixels, 1 is black, as a picture (SIDE, SIDE)."""
+    return _grey(1 - pixels.view(28, 28)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
 
 
-def png(picture: np.ndarray) -> bytes:
-    """An array of bytes, (height, width) or (height, width, channels), as a PNG file."""
+def _grey(values):
+    """Numbers from 0, black, to 1, white, as a picture."""
+    return Image.fromarray((255 * values).round().byte().cpu().numpy())
+
+
+def _follow(controls: Iterable[ipywidgets.DOMWidget], update: Callable[[], None]) -> None:
+    """Call update now, and whenever one of the controls is moved."""
+    for control in controls:
+        control.observe(lambda _: update(), "value")
+    update()
+
+
+def _png(picture):
     packed = io.BytesIO()
-    Image.fromarray(picture).save(packed, "PNG", compress_level=1)
+    picture.save(packed, "PNG", compress_level=1)
     return packed.getvalue()

@@ -1,6 +1,7 @@
 """Each diagram has words that stand for it, and lines that stop where a box begins."""
 
 import matplotlib
+import numpy as np
 import pytest
 
 matplotlib.use("Agg")
@@ -9,6 +10,7 @@ from labutils import diagrams, figures
 from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
+from overlaps import overlaps
 
 DIAGRAMS = {
     "taxonomy": diagrams.taxonomy,
@@ -42,7 +44,7 @@ def test_a_diagram_brings_its_own_alt_text(diagram):
 
 def test_letters_can_be_read_from_the_back_row_and_keep_apart(diagram):
     assert min(text.get_fontsize() for text in words(diagram)) >= 12
-    assert figures.overlaps(diagram) == []
+    assert overlaps(diagram) == []
 
 
 def test_the_classifier_diagram_names_every_dimension():
@@ -58,6 +60,15 @@ def test_the_dotted_connections_are_those_of_the_dropped_unit():
     arrows = DIAGRAMS["classifier"]().findobj(FancyArrowPatch)
     assert len(arrows) == 6 * 5 + 5 * 4
     assert sum(arrow.get_linestyle() == ":" for arrow in arrows) == 6 + 4
+
+
+def test_a_dotted_line_has_gaps_that_can_be_seen():
+    line = diagrams.Line((0.5, 0.5), (3.5, 0.5), arrow=False, style=":")
+    figure = diagrams.draw((4, 1), {}, [line], [], "a dotted line")
+    figure.canvas.draw()
+    darkest = np.asarray(figure.canvas.buffer_rgba())[..., 0].min(axis=0)  # of each column
+    (inked,) = (darkest < 128).nonzero()
+    assert (darkest[inked[0] : inked[-1]] > 230).mean() > 0.3
 
 
 @pytest.mark.parametrize("shape, half_width", [("box", 1), ("circle", 1), ("widens", 1)])

@@ -50,6 +50,20 @@ def test_accuracy_is_measured_without_dropout_and_the_modes_come_back():
 
 
 @pytest.mark.parametrize("measure", [elbo_and_gain, log_likelihood])
+def test_nats_of_what_are_no_images_are_refused(measure, images):
+    with pytest.raises(ValueError, match="at least one image, got none"):
+        measure(GaussianVAE(2, 8), images[:0], num_samples=3)
+    with pytest.raises(ValueError, match="images must be a torch tensor, got numpy.ndarray"):
+        measure(GaussianVAE(2, 8), images.numpy(), num_samples=3)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(images):
+    model, number = GaussianVAE(2, 8), np.int64
+    ours = log_likelihood(model, images, number(3), seed=number(1), batch_size=number(10))
+    assert torch.equal(ours, log_likelihood(model, images, 3, seed=1, batch_size=10))
+
+
+@pytest.mark.parametrize("measure", [elbo_and_gain, log_likelihood])
 def test_nats_are_measured_without_dropout_and_the_modes_come_back(measure, images):
     model = GaussianVAE(2, 8)
     model.encoder.insert(0, nn.Dropout(0.9))
@@ -62,9 +76,18 @@ def test_nats_are_measured_without_dropout_and_the_modes_come_back(measure, imag
     assert all(map(torch.equal, first, again))
 
 
-@pytest.mark.parametrize("images, labels", [(logits, labels[:9]), (logits[:0], labels[:0])])
-def test_accuracy_refuses_images_without_labels(images, labels):
-    with pytest.raises(ValueError, match=f"got {len(images)} images and {len(labels)} labels"):
+@pytest.mark.parametrize(
+    "images, labels, words",
+    [
+        (logits, labels[:9], r"each of the 10 images, \(10,\), got labels of shape \(9,\)"),
+        (logits, labels[:, None], r"got labels of shape \(10, 1\)"),
+        (logits[:0], labels[:0], "at least one image, got none"),
+        (logits.numpy(), labels, "images must be a torch tensor, got numpy.ndarray"),
+        (logits, labels.tolist(), "labels must be a torch tensor, got builtins.list"),
+    ],
+)
+def test_accuracy_needs_one_label_for_each_image(images, labels, words):
+    with pytest.raises(ValueError, match=words):
         accuracy(nn.Identity(), images, labels)
 
 

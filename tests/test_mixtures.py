@@ -262,7 +262,7 @@ def test_codes_that_do_not_fit_are_refused():
         GaussianMixture.fit(torch.randn(10), 1, seed=0)
     with pytest.raises(ValueError, match="floating-point tensor.*torch.int64"):
         GaussianMixture.fit(torch.arange(10).view(5, 2), 1, seed=0)
-    with pytest.raises(ValueError, match="floating-point tensor.*got ndarray"):
+    with pytest.raises(ValueError, match="codes must be a torch tensor, got numpy.ndarray"):
         GaussianMixture.fit(np.zeros((10, 2)), 1, seed=0)
     with pytest.raises(ValueError, match="at most 3: each needs 3 of the 10 codes.*Got 4"):
         GaussianMixture.fit(torch.randn(10, 2), 4, seed=0)

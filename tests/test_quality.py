@@ -306,3 +306,10 @@ def test_the_two_best_known_measures_are_names_of_labutils():
     assert lab.frechet_distance is frechet_distance
     assert lab.precision_recall is precision_recall
     assert lab.quality.DigitFeatures is DigitFeatures
+
+
+@pytest.mark.parametrize("measure", [frechet_distance, precision_recall])
+def test_arrays_of_numpy_are_named(measure):
+    features = torch.randn(20, 3)
+    with pytest.raises(ValueError, match="reference must be a torch tensor, got numpy.ndarray"):
+        measure(features, features.numpy())

@@ -342,7 +342,8 @@ def test_another_format_or_torch_makes_it_another_run(what, watch, monkeypatch):
 
 
 COMPUTING = (models, objectives, estimators, recipes, training.Run, training.train, data.binarize)
-FINGERPRINT, UNDER_FORMAT = "0", 1  # of what COMPUTING holds, and the format that it goes with
+# of what COMPUTING holds, and the format that it goes with
+FINGERPRINT, UNDER_FORMAT = "1ad96bd2c3aad3a8", 1
 
 
 def without_docstrings(source):
@@ -591,7 +592,47 @@ def test_two_that_train_the_same_at_once_train_it_once_each_or_wait(processes, r
 # What is asked for
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_who_may_add_runs_may_add_locks(runs):
+    runs.mkdir()
+    runs.chmod(0o775)
+    before = os.umask(0o022)
+    try:
+        trained("dropout", small_digits())
+    finally:
+        os.umask(before)
+    assert (runs / "locks").stat().st_mode & 0o777 == 0o775
+
+
+def test_digits_of_ones_own_have_no_recipe():
+    digits = small_digits()
+    for other in (replace(digits, source="fashion"), digits.train):
+        with pytest.raises(ValueError, match=r"digits that load\(\) returns, got .*call fit\(\)"):
+            trained("dropout", other)
+
+
+def test_what_was_finished_while_we_waited_is_used_with_a_line(watch, capsys, monkeypatch):
+    digits = small_digits()
+    model, _ = trained("dropout", digits)
+    capsys.readouterr()
+    looked, finished = [], recipes._finished
+
+    def not_yet(*run):  # at the first look
+        looked.append(run)
+        return finished(*run) if len(looked) > 1 else None
+
+    monkeypatch.setattr(recipes, "_finished", not_yet)
+    steps = watch()
+    used, _ = trained("dropout", digits)
+    assert not steps
+    assert identical(used, model)
+    assert capsys.readouterr().out == "dropout: a kept run of 4 epochs is used.\n"
+
+
 def test_an_unknown_recipe_or_choice_is_refused():
+    with pytest.raises(ValueError, match="There is no recipe"):
+        trained(["dropout"], small_digits())
+
     with pytest.raises(ValueError, match=r"no recipe 'gaussian'\. There are: classifier, .*vae"):
         trained("gaussian", small_digits())
     with pytest.raises(ValueError, match=r"unexpected keyword argument 'rate'.* It has: ratio\."):

@@ -38,6 +38,12 @@ def test_the_same_seed_gives_the_same_draws_as_torchs_own():
         assert torch.equal(torch.rand(4), expected)
 
 
+@pytest.mark.parametrize("seed", [None, "1", 1.0, -1, 2**64])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number"), seeded(seed):
+        pass
+
+
 def test_the_state_outside_is_given_back_after_an_error_too():
     before = torch.get_rng_state()
     with pytest.raises(ZeroDivisionError), seeded(3):
@@ -151,7 +157,9 @@ def test_nothing_but_quotes_and_blanks_names_no_folder(text):
     assert environment_folder(text) is None
 
 
-@pytest.mark.parametrize("form", ['"{}"', "'{}'", "{} ", " {}\n", '"{}', "{}\r", '" {} "'])
+@pytest.mark.parametrize(
+    "form", ['"{}"', "'{}'", "{} ", " {}\n", '"{}', "{}\r", '" {} "', "“{}”", "‘{}’"]
+)
 def test_quotes_and_blanks_are_dropped(form, tmp_path):
     assert environment_folder(form.format(tmp_path / "a b")) == tmp_path / "a b"
 
@@ -160,6 +168,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     assert environment_folder("'~/data'") == tmp_path / "data"
+    assert environment_folder("$HOME/data") == tmp_path / "data"
 
 
 @pytest.mark.parametrize("text", ["data", "./data", "data/"])
@@ -230,6 +239,21 @@ def test_the_mode_of_a_written_file_follows_the_umask(umask, mode, tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+@posix
+def test_who_may_read_a_file_may_read_the_next_one(tmp_path):
+    """A member of a group with a umask of 077 does not hide the group's board."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(0o664)
+    before = os.umask(0o077)
+    try:
+        with atomic_write(path) as file:
+            file.write(b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
 @pytest.fixture

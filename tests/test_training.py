@@ -398,6 +398,38 @@ def test_a_model_without_weights_is_refused(digits):
         fit(torch.nn.Flatten(), cross_entropy, digits, **SETTINGS)
 
 
+def test_what_is_no_model_is_refused(digits):
+    with pytest.raises(ValueError, match="must be a torch module, got <function cross_entropy"):
+        fit(cross_entropy, Classifier(784, 8, 10), digits, **SETTINGS)
+
+
+@pytest.mark.parametrize("which", ["loss", "validation_loss"])
+def test_what_is_no_function_is_refused(which, digits):
+    arguments = {"loss": cross_entropy, **SETTINGS, which: "cross_entropy"}
+    with pytest.raises(ValueError, match=r"function, loss\(.*got 'cross_entropy'"):
+        fit(Classifier(784, 8, 10), data=digits, **arguments)
+
+
+def test_a_loss_of_another_model_is_refused(digits):
+    model, other = Classifier(784, 8, 10), Classifier(784, 8, 10)
+    with pytest.raises(ValueError, match="not depend on the weights of the model that is trained"):
+        fit(model, lambda _, *batch: cross_entropy(other, *batch), digits, **SETTINGS)
+
+
+def test_a_model_with_some_weights_of_another_type_is_refused(digits):
+    model = Classifier(784, 8, 10)
+    model.proj2.bfloat16()
+    with pytest.raises(ValueError, match="weights torch.bfloat16"):
+        fit(model, cross_entropy, digits, **SETTINGS)
+
+
+def test_a_model_made_under_inference_mode_is_refused(digits):
+    with torch.inference_mode():
+        model = Classifier(784, 8, 10)
+        with pytest.raises(ValueError, match="Make it anew outside"):
+            fit(model, cross_entropy, digits, **SETTINGS)
+
+
 @pytest.mark.parametrize("number", [np.int64(4), np.uint8(4), torch.tensor(4)])
 def test_whole_numbers_of_other_libraries_are_whole_numbers(number):
     assert len(train(epochs=number)[1]) == 4
@@ -498,6 +530,19 @@ def test_a_loss_is_told_the_progress():
     assert seen[-1] == 0
 
 
+def test_a_loss_that_is_a_module_is_told_the_progress(digits):
+    seen = []
+
+    class Scheduled(torch.nn.Module):
+        def forward(self, model, images, labels, progress=None):
+            seen.append(progress)
+            return cross_entropy(model, images, labels)
+
+    fit(Classifier(784, 8, 10), Scheduled(), digits, **SETTINGS)
+    assert seen[0] == 0
+    assert seen[-1] == 1
+
+
 def test_the_validation_loss_may_be_another(digits):
     calls = []
 
@@ -521,6 +566,19 @@ def test_a_device_that_cannot_be_used_is_named(monkeypatch):
         model, _ = train()
     assert [warning.filename for warning in caught] == [__file__]
     assert identical(model, whole)
+
+
+@pytest.mark.parametrize("name", ["meta", "hpu", "vulkan"])
+def test_a_device_that_torch_knows_but_lacks_leads_to_the_cpu(name, monkeypatch):
+    monkeypatch.setenv("LABUTILS_DEVICE", name)
+    with pytest.warns(UserWarning, match=rf"{name} cannot be used \(.{{1,200}}\): training on"):
+        train(epochs=1)
+
+
+@pytest.mark.parametrize("name", ["CPU", '"cpu"', " cpu "])
+def test_a_device_is_read_as_a_folder_is(name, monkeypatch):
+    monkeypatch.setenv("LABUTILS_DEVICE", name)
+    train(epochs=1)
 
 
 def test_a_device_that_does_not_exist_is_refused(monkeypatch):

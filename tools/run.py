@@ -49,10 +49,11 @@ import sys
 if sys.platform == "win32":  # untried
     import psutil  # comes with ipykernel
     peak = psutil.Process().memory_info().peak_wset
-else:
+elif sys.platform == "darwin":  # untried
     import resource
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak *= 1 if sys.platform == "darwin" else 1024
+else:  # getrusage would count the process that started this one
+    peak = 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 print(peak // 2**20)
 """
 
