@@ -66,8 +66,8 @@ def test_a_labutils_of_another_folder(tmp_path):
 def test_a_kernel_that_is_another_python(tmp_path):
     folder = tmp_path / "kernels" / "python3"
     folder.mkdir(parents=True)
-    spec = {"argv": ["/elsewhere/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": "Python 3", "language": "python"}  # fmt: skip
+    words = ["/elsewhere/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": words, "display_name": "Python 3", "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     well, said = doctor(JUPYTER_PATH=str(tmp_path))
     assert not well
