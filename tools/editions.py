@@ -44,6 +44,7 @@ HANDED_OUT = (  # beside the notebooks, and what is in tools/student
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION *\n(.*?)^ *### END SOLUTION *$", re.M | re.S)
 OPEN_QUESTION = re.compile(r"\*\*(Predict|Question|Investigat)", re.IGNORECASE)
 ROOM = "*Your answer:*"
+KEPT = ("tags", "slideshow", "jupyter")  # of a cell's metadata
 
 
 def main(words=None):
@@ -86,10 +87,12 @@ def student_edition(path):
         if cell.cell_type == "markdown":
             exercise = (re.findall(r"\*\*Exercise ([\d.]+)", cell.source) or [exercise])[-1]
         else:
+            if SOLUTION.search(cell.source):
+                cell.metadata.pop("jupyter", None)  # which may fold the solution away
             cell.source = without_solution(cell.source, exercise, path.name)
             cell.outputs, cell.execution_count = [], None
     for cell in cells:
-        kept = {key: cell.metadata[key] for key in ("tags", "slideshow") if key in cell.metadata}
+        kept = {key: cell.metadata[key] for key in KEPT if key in cell.metadata}
         cell.metadata = nbformat.from_dict({**kept, "edition": digest(cell.source)})
     notebook.cells = cells
     edition = digest("".join(cell.id + cell.source for cell in cells))

@@ -102,6 +102,15 @@ def test_claims_outputs_and_marks_for_tests_are_gone(tmp_path):
     assert (cell.source, cell.outputs, cell.execution_count) == ("print(1)", [], None)
 
 
+def test_a_folded_solution_is_open_in_the_edition_and_a_folded_figure_stays_so(tmp_path):
+    folded = {"jupyter": {"source_hidden": True}}
+    solution = "### BEGIN SOLUTION\nx = 1\n### END SOLUTION\nprint(x)"
+    cells = [new_code_cell(solution, metadata=folded), new_code_cell("draw()", metadata=folded)]
+    exercise, figure = student(tmp_path, *cells)
+    assert "jupyter" not in exercise.metadata
+    assert figure.metadata.jupyter.source_hidden
+
+
 def test_there_is_room_under_an_open_question_but_not_beside_a_prediction_in_code(tmp_path):
     asks = new_markdown_cell("**Predict, then run.** How many?", id="one")
     typed = new_code_cell('lab.predict("how_many", ...)')
