@@ -90,8 +90,9 @@ def test_the_constraints_name_packages_only():
 def test_every_place_names_the_same_oldest_python():
     oldest = project()["requires-python"].removeprefix(">=")
     assert f"Python {oldest} or newer" in read("README.md")
-    assert f"Python {oldest} or newer" in read("Makefile")
-    assert f"({oldest.replace('.', ', ')})" in read("Makefile")
+    assert f"Python {oldest} or newer" in read("tools/venv.mk")
+    for name in ("tools/venv.mk", "tools/doctor.py"):
+        assert f"({oldest.replace('.', ', ')})" in read(name)
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         assert f'"{oldest}"' in path.read_text(encoding="utf-8"), path.name
 
@@ -116,8 +117,17 @@ def test_links_between_files_lead_somewhere(name):
     assert not [link for link in links if not (folder / link).exists()]
 
 
+def test_the_first_two_screens_of_the_readme_lead_to_no_solution():
+    screens = "\n".join(read("README.md").splitlines()[:80])
+    assert "python tools/editions.py --open" in screens
+    assert not re.search(
+        r"notebooks/|jupyter lab|\(notebooks", screens.partition("## Contributing")[0]
+    )
+
+
 def test_contributing_has_a_sentence_for_each_module():
     modules = {path.stem for path in (ROOT / "labutils").glob("[!_]*.py")}
+    modules |= {path.stem for path in (ROOT / "tools").glob("*.py")} - {"limits"}
     assert not [name for name in modules if f"`{name}`" not in read("CONTRIBUTING.md")]
 
 
@@ -129,7 +139,7 @@ def test_all_targets_are_listed_and_phony():
 
 def test_pytest_waits_longer_than_nbval():
     (nbval,) = re.findall(r"--nbval-cell-timeout=(\d+)", read("Makefile"))
-    assert f"--nbval-cell-timeout={nbval}" in read("README.md")
+    assert f"--nbval-cell-timeout={nbval}" in read("CONTRIBUTING.md")
     options = tomllib.loads(read("pyproject.toml"))["tool"]["pytest"]["ini_options"]
     assert options["timeout"] > int(nbval)
 

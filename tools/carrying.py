@@ -1,0 +1,142 @@
+"""Carry what a student typed over into a new version of a notebook.
+
+Each cell of the student's edition holds the digest of the text that it came with, so that what was
+typed can be told from what was not, also in a notebook of another year that was copied here.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+from collections import defaultdict
+
+import nbformat
+
+ANSWERED = re.compile(r"""\blab\.(?:check|predict)\(\s*["'](\w+)["']""")
+
+
+def build(editions, folder):
+    """Write the notebooks of the edition to the folder; say what came of those that are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = [line for name, new in editions.items() for line in update(folder / name, new)]
+    print("\n".join(said) or f"{folder.name}/: the {len(editions)} notebooks are up to date")
+
+
+def update(path, edition):
+    """Write the notebook, with what was typed into the one that is there; returns what to say."""
+    name = f"{path.parent.name}/{path.name}"
+    while path.exists():
+        before = path.read_bytes()
+        try:
+            old = upgraded(nbformat.reads(before.decode(), as_version=4))
+            if old.metadata.get("edition") == edition.metadata.edition:
+                return []
+            new, homeless = carried_over(old, edition)
+        except Exception as error:  # whatever is wrong with it, it holds someone's work
+            aside = unused(path, "unreadable", ".ipynb")
+            os.replace(path, aside)
+            problem = str(error).strip().partition("\n")[0][:80]
+            write(path, nbformat.writes(edition) + "\n")
+            return [f"{name}: new; the one that was there is now {aside.name}: {problem}"]
+        if path.read_bytes() != before:  # JupyterLab has just saved it
+            continue
+        lines = [f"{name}: a new version, with what you typed in the old one"]
+        if homeless:
+            aside = unused(path, "kept", ".md")
+            write(aside, "\n".join(f"{why}\n\n~~~~~~\n{text}\n~~~~~~\n" for why, text in homeless))
+            lines += [f"    {why} see {aside.name}" for why, _ in homeless]
+        write(path, nbformat.writes(new) + "\n")
+        return lines
+    write(path, nbformat.writes(edition) + "\n")
+    return [f"{name}: new"]
+
+
+def carried_over(old, edition):
+    """The edition with what was typed into `old`, and what has no place in it, with the reason.
+
+    A cell was typed into where its source differs from that of the edition it came with.
+    """
+    new = nbformat.from_dict(edition)
+    homes, added, homeless = find_homes(old, new), defaultdict(list), []
+    originals = {old.cells[index].metadata.get("edition") for index in homes}
+    last = None
+    for index, cell in enumerate(old.cells):
+        home = homes.get(index)
+        came_with = cell.metadata.get("edition")
+        typed = digest(cell.source) != came_with and cell.source.strip()
+        if home is None:
+            if typed and (came_with is None or came_with in originals):  # a new cell, or a copy
+                added[last].append(with_own_id(cell, new))
+            elif typed:
+                which = f"The exercise {names(cell)[0]}" if names(cell) else "A cell you changed"
+                homeless.append((f"{which} is gone; you wrote:", cell.source))
+            continue
+        last = home.id
+        if typed and cell.source != home.source:
+            unchanged = came_with in (None, home.metadata.edition)
+            same = set(names(cell)) & set(names(home))
+            if same and not unchanged:
+                why = f"The exercise {names(cell)[0]} has a new text; your answer is in its place:"
+                homeless.append((why, home.source))
+            if same or unchanged:
+                home.source = cell.source
+            else:
+                homeless.append(("A cell you changed has a new text; yours was:", cell.source))
+        if home.source == cell.source and cell.cell_type == "code":
+            home.outputs, home.execution_count = cell.outputs, cell.execution_count
+    new.cells = added[None] + [each for home in new.cells for each in (home, *added[home.id])]
+    new.metadata = nbformat.from_dict({**old.metadata, **new.metadata})
+    return new, homeless
+
+
+def with_own_id(cell, new):
+    taken = cell.id in {home.id for home in new.cells}
+    return nbformat.from_dict({**cell, "id": secrets.token_hex(4) if taken else cell.id})
+
+
+def find_homes(old, new):
+    """For the index of each old cell, the new cell with its exercise, or else with its id."""
+    by_name = {name: cell for cell in new.cells for name in names(cell)}
+    by_id = {cell.id: cell for cell in new.cells}
+    homes, taken = {}, set()
+    for find in (
+        lambda cell: next((by_name[name] for name in names(cell) if name in by_name), None),
+        lambda cell: by_id.get(cell.id),
+    ):
+        for index, cell in enumerate(old.cells):
+            home = None if index in homes else find(cell)
+            if home and home.id not in taken and home.cell_type == cell.cell_type:
+                homes[index] = home
+                taken.add(home.id)
+    return homes
+
+
+def names(cell):
+    """The names of the exercises and predictions that a cell answers."""
+    return ANSWERED.findall(cell.source) if cell.cell_type == "code" else []
+
+
+def unused(path, word, suffix):
+    """A name beside `path` that no file has yet."""
+    numbers = range(1, 10_000)
+    candidates = (path.with_name(f"{path.stem}.{word}-{n}{suffix}") for n in numbers)
+    return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def write(path, content):
+    """Write all or nothing."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        scratch.write_bytes(content if isinstance(content, bytes) else content.encode())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def upgraded(notebook):
+    """With ids for the cells, which notebooks of before format 4.5 lack."""
+    return nbformat.v4.upgrade(notebook, 4, notebook.nbformat_minor)
+
+
+def digest(source):
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
