@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -28,7 +30,7 @@
 # **Time needed:** about 90 minutes, with five exercises. The cells run in about 20 seconds on two cores.
 
 # %%
-import labutils as lab
+import labutils as lab  # fails? python tools/doctor.py
 
 import math
 
@@ -87,7 +89,7 @@ lab.figures.show(lab.diagrams.taxonomy())
 # <code>math.log</code> is for numbers, <code>.log()</code> for tensors.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def gaussian_log_density(x, mean, log_var):
     """Eq. 1.2, in nats: one number for each x."""
     ### BEGIN SOLUTION
@@ -288,7 +290,7 @@ lab.figures.show(
 # classes, the last axis, with <code>keepdim=True</code> so that it broadcasts.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def bayes_rule(log_p_x_given_y, log_prior):
     """Eq. 1.6 in logarithms: (N, classes) and (classes,) to log P(y given x), (N, classes)."""
     ### BEGIN SOLUTION
@@ -482,7 +484,7 @@ assert log_p_x["noise"] > log_p_x["test digits"] - 0.5, "these it does not"
 # <details><summary>Hint 2</summary>The slope may be negative: take <code>slope.abs()</code> first.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def change_of_variables(log_p_z, slope):
     """Eq. 1.7: log p_X at x = f(z), in nats."""
     ### BEGIN SOLUTION
@@ -795,7 +797,7 @@ assert abs(log_normaliser(-(x**2) / 2, 0.01) - 0.5 * math.log(2 * math.pi)) < 1e
 # <code>math.sqrt(2 * step)</code>, since the step is a Python number.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def langevin_step(x, gradient, step, noise):
     """Eq. 1.13: the next x, from the gradient of f at x and noise from N(0, I)."""
     ### BEGIN SOLUTION
@@ -913,7 +915,7 @@ print(f"at a billion points per second: about 10 to the {years:.0f} years")
 # logarithm of a number is <code>math.log</code>.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def bpd(nats):
     """Eq. 1.14: nats of a whole image to bits per pixel."""
     ### BEGIN SOLUTION
@@ -1076,3 +1078,6 @@ lab.figures.show(
 # - G. Roberts, R. Tweedie. Exponential convergence of Langevin distributions and their discrete approximations.
 #   Bernoulli 2, 1996.
 # - M. Tipping, C. Bishop. Probabilistic principal component analysis. JRSS B 61, 1999.
+
+# %%
+lab.solved("01")

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -28,7 +30,7 @@
 # **Time needed:** about 60 minutes, with four exercises. The cells run in about a minute on two cores.
 
 # %%
-import labutils as lab
+import labutils as lab  # fails? python tools/doctor.py
 
 import math
 
@@ -103,7 +105,7 @@ lab.figures.show(lab.figures.activations())
 # <details><summary>Hint 2</summary>The biases of both layers count.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def parameter_count(hidden_dim):
     """Number of parameters of a 784 - hidden_dim - 10 network."""
     ### BEGIN SOLUTION
@@ -131,7 +133,7 @@ assert sum(p.numel() for p in model.parameters()) == parameter_count(hidden_dim)
 # <code>1 - ratio</code>; the output layer.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     """Eq. 2.1. Returns logits of shape (batch, 10)."""
     ### BEGIN SOLUTION
@@ -227,7 +229,7 @@ lab.figures.show(
 # label.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def cross_entropy(logits, labels):
     """Eq. 2.4 of Eq. 2.3: mean negative log-likelihood of the labels, in nats, one number."""
     ### BEGIN SOLUTION
@@ -303,7 +305,7 @@ assert history.train[0] > history.validation[0] and history.train[-1] < history.
 # <details><summary>Hint 2</summary>The variance of the mean of n digits is n times smaller; take the root.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def half_width(error, n):
     """Eq. 2.5: half the width of the 95 % interval of an error rate measured on n examples."""
     ### BEGIN SOLUTION
@@ -596,3 +598,6 @@ lab.figures.show(
 #   arXiv:1708.07120, 2017.
 # - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov. Dropout: a simple way to prevent neural
 #   networks from overfitting. JMLR 15, 2014.
+
+# %%
+lab.solved("02")

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -28,7 +30,7 @@
 # **Time needed:** about 2 hours, with four exercises. The cells run in about 65 seconds on two cores.
 
 # %%
-import labutils as lab
+import labutils as lab  # fails? python tools/doctor.py
 
 import math
 from dataclasses import replace
@@ -159,7 +161,7 @@ print("log p(x given z)      :", log_likelihood_of_x.shape, "- one number per sa
 # <details><summary>Hint 2</summary>Sum over the last axis, the latent one, and keep the batch axis.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def kl_gaussian(mean, log_var):
     """Eq. 3.7. mean, log_var: (batch, latent). Returns (batch,) in nats."""
     ### BEGIN SOLUTION
@@ -208,7 +210,7 @@ assert torch.allclose(kl_gaussian(mean, log_var), lab.kl_diagonal_gaussian(mean,
 # <details><summary>Hint 2</summary><code>(log_var / 2).exp()</code></details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def reparameterise(mean, log_var, eps):
     """Eq. 3.9. All arguments and the result have shape (batch, latent)."""
     ### BEGIN SOLUTION
@@ -227,7 +229,7 @@ reparameterise = lab.check("reparameterise", reparameterise)
 # <details><summary>Hint 2</summary>The sample axis is the first one.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def minibatch_elbo(log_likelihood, kl):
     """Eq. 3.8. Returns one number, the ELBO in nats per image."""
     ### BEGIN SOLUTION
@@ -656,7 +658,7 @@ lab.figures.show(
 # <details><summary>Hint 2</summary>Dividing by K inside the logarithm is subtracting log K outside.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def importance_weighted(log_weight):
     """Eq. 3.11. log_weight: (K, batch). Returns (batch,) in nats."""
     ### BEGIN SOLUTION
@@ -952,3 +954,6 @@ assert results[0.1][0] > results[1][0], "a cheap code has a higher rate"
 #   ICML 2014.
 # - R. Williams. Simple statistical gradient-following algorithms for connectionist reinforcement learning. Machine
 #   Learning 8, 1992.
+
+# %%
+lab.solved("03")

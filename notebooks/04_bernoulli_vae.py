@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -29,7 +31,7 @@
 # **Time needed:** about 2 hours, with four exercises. The cells run in about 80 seconds on two cores.
 
 # %%
-import labutils as lab
+import labutils as lab  # fails? python tools/doctor.py
 
 import math
 from collections import namedtuple
@@ -100,7 +102,7 @@ print("log p(x given z)      :", untrained.likelihood(z).log_prob(x).shape)
 # over the last axis.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def kl_bits(logits):
     """Eq. 4.3 with a prior of fair coins. logits: (batch, latent). Returns (batch,) in nats."""
     ### BEGIN SOLUTION
@@ -322,7 +324,7 @@ lab.figures.show(
 # over the first axis.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def leave_one_out_gradient(g, z, logits):
     """Eq. 4.10. g: (L, batch), z: (L, batch, latent), logits: (batch, latent), as is the result."""
     ### BEGIN SOLUTION
@@ -359,7 +361,7 @@ leave_one_out_gradient = lab.check("leave_one_out_gradient", leave_one_out_gradi
 # <details><summary>Hint 2</summary>The temperature divides the sum of both logits, inside the sigmoid.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def relaxed_bits(logits, u, temperature):
     """Eq. 4.13. logits, u and the result: (batch, latent)."""
     ### BEGIN SOLUTION
@@ -405,7 +407,7 @@ assert all(
 # <code>x * logits - F.softplus(logits)</code>; take its mean over the samples and subtract the KL.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def hard_elbo(relaxed, kl, x, W, b):
     """relaxed: (L, batch, latent), kl: (batch,), x: (batch, pixels). Returns (batch,) in nats."""
     ### BEGIN SOLUTION
@@ -1067,3 +1069,6 @@ board
 # - R. Williams. Simple statistical gradient-following algorithms for connectionist reinforcement learning. Machine
 #   Learning 8, 1992.
 # - M. Yin, M. Zhou. ARM: augment-REINFORCE-merge gradient for stochastic binary networks. ICLR 2019.
+
+# %%
+lab.solved("04")

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -30,7 +32,7 @@
 # notebooks, and in about 95 seconds without them, since they train what is missing.
 
 # %%
-import labutils as lab
+import labutils as lab  # fails? python tools/doctor.py
 
 import math
 import time
@@ -191,7 +193,7 @@ assert max(by_class) > 0.8, "of some class, most codes are missed"
 # <details><summary>Hint 2</summary><code>softmax</code> over the components, the last axis.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def responsibilities(log_weight, log_density):
     """Eq. 5.3. log_weight: (K,), log_density: (N, K). Returns (N, K); rows sum to 1."""
     ### BEGIN SOLUTION
@@ -347,7 +349,7 @@ lab.figures.show(
 # <details><summary>Hint 2</summary>Minus twice the log-likelihood, plus P times the logarithm of n.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def bic(total, components, d, n):
     """Eq. 5.5. total: the summed log-likelihood of n codes of d numbers, in nats."""
     ### BEGIN SOLUTION
@@ -621,7 +623,7 @@ print(space)
 # <details><summary>Hint 2</summary>For each dimension: s² + t² - 2 s t is a square.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def frechet_diagonal(mean_a, std_a, mean_b, std_b):
     """Eq. 5.8 for diagonal covariances. All arguments: (d,). Returns one number."""
     ### BEGIN SOLUTION
@@ -660,7 +662,7 @@ assert abs(closed - 10) < 1e-6 and abs(closed - lab.frechet_distance(a, b)) < 1e
 # <details><summary>Hint 2</summary><code>.any(1)</code> asks whether a row holds a true one.</details>
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def precision(distances, radii):
     """Eq. 5.9. distances: (N, M) from samples to real digits. Returns one number."""
     ### BEGIN SOLUTION
@@ -1324,3 +1326,6 @@ lab.figures.show(
 # - J. Shao, C. F. J. Wu. A general theory for jackknife variance estimation. Annals of Statistics 17, 1989.
 # - L. Theis, A. van den Oord, M. Bethge. A note on the evaluation of generative models. ICLR 2016.
 # - A. Vahdat, J. Kautz. NVAE: a deep hierarchical variational autoencoder. NeurIPS 2020.
+
+# %%
+lab.solved("05")
