@@ -984,13 +984,13 @@ def fitted_posterior(likelihood, prior, x, mean, log_var, steps=200):
     for _ in range(steps):
         optimizer.zero_grad()
         q = Independent(Normal(mean, (log_var / 2).exp()), 1)
-        (-log_weights(likelihood, prior, q, x, q.rsample((4,))).mean(0).sum()).backward()
+        (-log_weights(likelihood, prior, q, x, q.rsample((2,))).mean(0).sum()).backward()
         optimizer.step()
     return Independent(Normal(mean.detach(), (log_var.detach() / 2).exp()), 1)
 
 
 @torch.no_grad()
-def log_p_bound(likelihood, prior, q, x, K=1000, at_once=25):
+def log_p_bound(likelihood, prior, q, x, K=1000, at_once=5):
     """Eq. 3.11 for Eq. 5.11: a lower bound on log p(x) in nats, (batch,)."""
     parts = [
         log_weights(likelihood, prior, q, x, q.sample((at_once,))) for _ in range(K // at_once)
