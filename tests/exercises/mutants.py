@@ -167,7 +167,7 @@ def rates(total):
     """The rates in words, of a Counter of kinds."""
     told, unsaid = total["named"] + total["remarked"], total["unsaid"] + total["misnamed"]
     return (
-        f"{total.total()} mutants: {total['raises']} raise, {total['equal']} are equal, "
+        f"{total.total()}: {total['raises']} raise, {total['equal']} are equal, "
         f"{total['accepted']} accepted, {total['misnamed']} misnamed; of the others "
         f"{told / max(told + unsaid, 1):.0%} named ({total['named']}) or remarked upon."
     )

@@ -1,0 +1,57 @@
+"""What the check makes of answers that were written from the texts of the exercises alone."""
+
+from labutils.exercises import EXERCISES, verdict
+from labutils.exercises.limits import undisturbed
+
+import os
+from collections import Counter
+
+import pytest
+
+from .answers import function
+from .answers.right import RIGHT
+from .answers.wrong import WRONG
+from .mutants import outcomes, rates
+
+DRAWS = int(os.environ.get("LABUTILS_DRAWS", "50"))  # of inputs, for each right answer
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [(name, each) for name, several in RIGHT.items() for each in several]
+)
+def test_a_right_answer_is_never_refused(name, source):
+    answer = function(source)
+    with undisturbed():
+        for draw in range(DRAWS):
+            right, what, _ = verdict(EXERCISES[name], answer, f"{name} {draw}")
+            assert right, what
+
+
+@pytest.fixture(scope="module")
+def found():
+    return {
+        name: outcomes(name, [(source, function(source)) for source in several])
+        for name, several in WRONG.items()
+    }
+
+
+def test_wrong_answers_are_named_or_remarked_upon_and_none_is_accepted(found, capsys):
+    every = [each for several in found.values() for each in several]
+    with capsys.disabled():
+        print(f"\nwrong answers: {rates(Counter(each.kind for each in every))}")
+    assert not [each for each in every if each.kind in ("accepted", "misnamed")]
+    unsaid = [each for each in every if each.kind == "unsaid"]
+    assert len(unsaid) <= 0.1 * len(every), unsaid
+
+
+def test_what_is_right_but_for_its_gradient_or_its_range_is_refused_with_a_reason(found):
+    equal = [(name, e) for name, several in found.items() for e in several if e.kind == "equal"]
+    assert equal
+    for name, each in equal:  # right in double precision, and as a value
+        right, what, _ = verdict(EXERCISES[name], function(each.source), name)
+        assert not right and ("gradient" in what or "underflows" in what), each.source
+
+
+def test_there_are_enough_of_both_and_of_every_exercise():
+    assert sum(map(len, RIGHT.values())) >= 40 and sum(map(len, WRONG.values())) >= 60
+    assert RIGHT.keys() == WRONG.keys() == EXERCISES.keys()
