@@ -111,7 +111,8 @@ def numbers(value: object) -> Tensor:
 
 def remarks(trial: Trial) -> Iterator[str]:
     """All general remarks that are true of a trial's wrong answer, the most telling first."""
-    for look in (_repeated, _not_finite, _claimed, _scaled, _axes, _by_argument, _parts):
+    looks = (_repeated, _not_finite, _claimed, _scaled, _axes, _unused, _by_argument, _parts)
+    for look in looks:
         with suppress(Exception):  # changed inputs may be none that answer or reference can take
             yield from look(trial)
 
@@ -266,13 +267,17 @@ def _axes(t):
             yield f"Your result {verb} the right one {'does not' if 'keeps' in words else 'keeps'}."
 
 
-def _by_argument(t):
+def _unused(t):
     for k, name in enumerate(t.exercise.names):
         with suppress(Exception):
             nudged = [_with(x, k, _nudge) for x in t.sets]
             still = all(map(torch.equal, map(t.result, nudged), t.got))
             if still and not t.same(map(t.exact, nudged), t.right):
                 yield f"Your result does not change with {name}, but the right one does."
+
+
+def _by_argument(t):
+    for k, name in enumerate(t.exercise.names):
         for words, form in WHERE.items():
             with suppress(Exception):
                 sets = [_with(x, k, _f(form)) for x in t.sets]
