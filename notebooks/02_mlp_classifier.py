@@ -459,7 +459,7 @@ if digits.source == "mnist":
 
 # %% [markdown]
 # On MNIST the confidence is not quite earned: it is too high by a few tenths of a percent, more than the ±, and the best
-# temperature is above 1. 
+# temperature is above 1.
 
 # %% [markdown]
 # ## 8 What dropout changes
