@@ -444,7 +444,7 @@ strangers = {
 
 
 def measures(images):
-    """log p(x), the confidence of logistic regression, minus the distance to the plane: (N,) each."""
+    """log p(x), logistic confidence and nearness to the plane of the features: (N,) each."""
     x = (images - center) @ components
     log_p_x = (class_density.log_prob(x[:, None]) + log_prior).logsumexp(-1)
     sure = torch.from_numpy(logistic.predict_proba(x)).max(-1).values
