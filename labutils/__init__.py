@@ -20,6 +20,7 @@ torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
 from labutils.data import DataError, binarize, load
 from labutils.evaluation import (
     accuracy,
+    auroc,
     bits_per_dimension,
     elbo_and_gain,
     log_likelihood,
@@ -45,6 +46,7 @@ __all__ = [
     "GaussianVAE",
     "Scoreboard",
     "accuracy",
+    "auroc",
     "binarize",
     "bits_per_dimension",
     "check",

@@ -79,6 +79,17 @@ def bits_per_dimension(nats):
     return -nats / (PIXELS * math.log(2))
 
 
+def auroc(higher: torch.Tensor, lower: torch.Tensor) -> float:
+    """The share of pairs in which a value of `higher` (N,) exceeds one of `lower` (M,).
+
+    Ties count one half. That is the area under the curve of hits against false alarms.
+    """
+    from sklearn.metrics import roc_auc_score  # here, since it is slow to import
+
+    truth = torch.cat([torch.ones(len(higher)), torch.zeros(len(lower))])
+    return float(roc_auc_score(truth, torch.cat([higher, lower])))
+
+
 def paired_bootstrap(
     first: torch.Tensor, second: torch.Tensor, draws: int = 1_000, seed: int = 0
 ) -> tuple[float, float, float]:

@@ -37,7 +37,6 @@ import math
 import torch
 from matplotlib import pyplot as plt
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from torch.distributions import Chi2, MultivariateNormal, Normal
 
 lab.figures.use_style()
@@ -451,14 +450,8 @@ def measures(images):
     return log_p_x, sure, -(images - center - x @ components.T).norm(dim=1)
 
 
-def auroc(digits, strangers):
-    """The share of pairs in which the digit has the higher value."""
-    truth = torch.cat([torch.ones(len(digits)), torch.zeros(len(strangers))])
-    return roc_auc_score(truth, torch.cat([digits, strangers]))
-
-
 known = measures(test_images)
-told_apart = {name: list(map(auroc, known, measures(x))) for name, x in strangers.items()}
+told_apart = {name: list(map(lab.auroc, known, measures(x))) for name, x in strangers.items()}
 print("AUROC against test digits   log p(x)   confidence   nearness to the plane")
 for name, values in told_apart.items():
     print(f"{name:24}", *(f"{value:10.2f}" for value in values))

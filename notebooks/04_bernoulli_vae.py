@@ -542,7 +542,7 @@ if digits.source == "mnist":
     assert measured["score function", "early"].floor > 1, "no test of the score function"
 
 # %% [markdown]
-# After each bias, ± is the norm of the 95 % half-widths of all logits: a smaller bias would not be seen. For the score
+# After each bias, ± is the norm of the 95 % half-widths of all logits: a bias far below it would not be seen. For the score
 # function, early, that limit is many times the gradient itself, so its 0.00 says little; that it is unbiased we know from
 # 4.9. The last column is the largest deviation from the exact gradient among 64 logits at both stages, in standard
 # errors; logits of nearly certain bits are left out, since their rare events are not seen often enough. If an estimator is
@@ -941,7 +941,7 @@ assert 32 < effective < 256, "many codes are used, not all alike"
 
 # %% [markdown]
 # **How many of the 200 bits are used?** For the larger model we count where the posterior mean, here a probability, varies
-# over the test set with a standard deviation above 0.1. The threshold is a convention, taken over from notebook 03.
+# over the test set with a standard deviation above 0.1. The threshold is a convention, from notebook 03.
 
 # %%
 with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from labutils.evaluation import (
     accuracy,
+    auroc,
     bits_per_dimension,
     elbo_and_gain,
     log_likelihood,
@@ -191,3 +192,11 @@ def test_the_bootstrap_of_many_images_takes_little_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6, "a table of all draws takes 160 MB"
+
+
+def test_auroc_is_the_share_of_pairs_and_ties_count_one_half():
+    higher, lower = torch.tensor([3.0, 1, 2, 2]), torch.tensor([2.0, 0, 1.5])
+    pairs = higher[:, None] - lower
+    share = ((pairs > 0).float() + 0.5 * (pairs == 0).float()).mean()
+    assert auroc(higher, lower) == pytest.approx(share.item())
+    assert auroc(lower, higher) == pytest.approx(1 - share.item())

@@ -193,9 +193,7 @@ def test_the_jackknife_error_is_the_spread_over_new_data():
 @pytest.mark.equation("5.11")
 def test_the_likelihood_under_a_mixture_prior_is_that_of_quadrature():
     """For two pixels and a code of one number: the bound with many samples, and a fitted q."""
-    log_weights, fitted_posterior, log_p_bound = from_notebook(
-        "05", "log_weights", "fitted_posterior", "log_p_bound"
-    )
+    fitted_vae, fit_posterior = from_notebook("05", "FittedVAE", "fit_posterior")
     parts = Independent(Normal(torch.tensor([[-2.0], [1.0]]), torch.tensor([[0.5], [0.8]])), 1)
     prior = MixtureSameFamily(Categorical(torch.tensor([0.3, 0.7])), parts)
 
@@ -206,14 +204,16 @@ def test_the_likelihood_under_a_mixture_prior_is_that_of_quadrature():
     z = torch.arange(-8, 8, 0.001)[:, None, None]
     log_joint = likelihood(z).log_prob(x) + prior.log_prob(z)
     exact = log_joint.logsumexp(0) + math.log(0.001)
-    start = Independent(Normal(torch.zeros(3, 1), torch.ones(3, 1)), 1)
-    q = fitted_posterior(likelihood, prior, x, torch.zeros(3, 1), torch.zeros(3, 1))
 
-    def elbo(q):
-        return log_weights(likelihood, prior, q, x, q.sample((20_000,))).mean(0)
+    def elbo(model):
+        with torch.no_grad():
+            return lab.elbo(model, x, 20_000)
 
-    assert (elbo(q) > elbo(start)).all(), "the fit raises the ELBO"
-    assert (elbo(q) < exact + 0.02).all(), "which is a lower bound"
-    wide = Independent(Normal(torch.zeros(3, 1), torch.full((3, 1), 2.0)), 1)
-    many = log_p_bound(likelihood, prior, wide, x, K=20_000, at_once=1_000)
-    assert torch.allclose(many, exact, atol=0.05)
+    wide = fitted_vae(likelihood, prior, torch.zeros(3, 1), torch.full((3, 1), 2.0).square().log())
+    assert torch.allclose(lab.importance_bound(wide, x, 20_000), exact, atol=0.05)
+    start = elbo(fitted_vae(likelihood, prior, torch.zeros(3, 1), torch.zeros(3, 1)))
+    fitted = elbo(
+        fit_posterior(fitted_vae(likelihood, prior, torch.zeros(3, 1), torch.zeros(3, 1)), x)
+    )
+    assert (fitted > start).all(), "the fit raises the ELBO"
+    assert (fitted < exact + 0.02).all(), "which is a lower bound"
