@@ -22,6 +22,7 @@ from labutils.evaluation import (
     accuracy,
     bits_per_dimension,
     elbo_and_gain,
+    half_width,
     log_likelihood,
     paired_bootstrap,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "elbo_and_gain",
     "fit",
     "frechet_distance",
+    "half_width",
     "importance_bound",
     "kl_bernoulli",
     "kl_diagonal_gaussian",
