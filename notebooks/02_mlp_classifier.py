@@ -501,16 +501,15 @@ spread = 1.96 * difference.std() / math.sqrt(len(difference))
 print(f"paired difference of the errors: {difference.mean():.2%} ± {spread:.2%}")
 
 # %% tags=["claim"]
-assert abs(difference.mean()) < 2 * spread, "nothing that this test set can show"
+assert abs(difference.mean()) < 2 * spread, "not clearly a difference"
 
 # %% [markdown]
-# The comparison is paired: both networks see the same digits, and only the digits on which they differ
-# count, which makes the interval narrower than the two errors, taken as independent, would give. It holds zero: here
-# dropout bought nothing that this test set can show. The gains that Srivastava et al. report come with deeper networks,
-# dropped input pixels and longer training.
+# The comparison is paired: both networks see the same digits, and only the digits on which they differ count, which makes
+# the interval narrower than the two errors, taken as independent, would give. It is not clearly longer than its interval:
+# here dropout bought nothing that this test set can show. The gains that Srivastava et al. report come with deeper
+# networks, dropped input pixels and longer training.
 #
-# In the figure, the training loss with dropout is measured with masks on. The next cell measures both without, so
-# that the two can be compared.
+# In the figure, the training loss with dropout is measured with masks on. The next cell measures both without.
 
 # %%
 print("             training   validation (nats)")
@@ -530,16 +529,16 @@ if digits.source == "mnist":
 #
 # The classifier models $P(Y \mid X)$. Nothing in equation 2.4 asks whether an image is a digit at all, so it must
 # answer with one of ten classes whatever it sees. We show it two kinds of strangers: test images with their pixels
-# shuffled, and pairs of test digits laid over each other. The AUROC is the share of pairs, a digit and a stranger, in
+# shuffled, and pairs of different digits laid over each other. The AUROC is the share of pairs, a digit and a stranger, in
 # which the digit gets the higher confidence. **Predict, then run.** Which strangers does it take for digits?
 
 # %%
 with lab.seeded(seed + 3):
-    shuffled = images.gather(1, torch.rand(images.shape).argsort(-1))
-    strangers = {
-        "shuffled pixels": shuffled,
-        "two digits": images.maximum(images[torch.randperm(len(images))]),
-    }
+    orders, partner = torch.rand(images.shape).argsort(-1), torch.randperm(len(images))
+strangers = {
+    "shuffled pixels": images.gather(1, orders),
+    "two digits": images.maximum(images[partner])[labels != labels[partner]],
+}
 rows, captions, surest = [], [], {}
 for name, x in strangers.items():
     with torch.no_grad():
@@ -563,7 +562,7 @@ lab.figures.show(
 # %% tags=["claim"]
 if digits.source == "mnist":
     assert surest["shuffled pixels"][1] > 0.95 > surest["two digits"][1], "the nearer, the harder"
-    assert surest["two digits"][0] > 0.3, "a third at least gets a confidence above 0.9"
+    assert 0.4 < surest["two digits"][0] < 0.65, "about half get a confidence above 0.9"
 
 # %% [markdown]
 # Shuffled pixels are easy to tell from digits by the confidence alone, though some get a high one. Two digits in one image
