@@ -25,10 +25,10 @@ run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their
 build/student: $(STAMP)
 	@rm -rf $@ && $(BIN)/python tools/editions.py --into $@
 
-# Trained models are kept between runs. Here they go to a folder that vanishes.
+# Trained models are kept between runs, and progress too. Here they go to a folder that vanishes.
 test: build/student  ## run the unit tests, then the notebooks of both editions
 	@runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && trap 'exit 130' INT TERM && \
-	LABUTILS_RUNS="$$runs" $(RUN) pytest tests notebooks build/student \
+	LABUTILS_RUNS="$$runs" LABUTILS_PROGRESS="$$runs" $(RUN) pytest tests notebooks build/student \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 # All three run, even if one fails. pytest comes last, so that its summary ends the log.

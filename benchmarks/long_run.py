@@ -10,7 +10,6 @@ K = 1000, of the validation or, with --test, of the test digits, each binarised 
 import labutils as lab
 
 import argparse
-import math
 
 import torch
 
@@ -35,8 +34,8 @@ def main():
     seconds = sum(history.seconds)
     print(f"{options.estimator}, {options.epochs} epochs in {seconds:.0f} s, best {history.best}")
     print(f"{'test' if options.test else 'validation'} ELBO with hard bits {bound.mean():.2f} nats")
-    width = 1.96 * gain.std() / math.sqrt(len(gain))  # half of a 95 % interval
-    print(f"K = {SAMPLES} bound {bound.mean() + gain.mean():.2f} ± {width:.2f} nats")
+    tight = bound.mean() + gain.mean()
+    print(f"K = {SAMPLES} bound {tight:.2f} ± {lab.half_width(gain):.2f} nats")
 
 
 def train(digits, options):

@@ -23,6 +23,7 @@ from labutils.evaluation import (
     auroc,
     bits_per_dimension,
     elbo_and_gain,
+    half_width,
     log_likelihood,
     paired_bootstrap,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "elbo_and_gain",
     "fit",
     "frechet_distance",
+    "half_width",
     "importance_bound",
     "kl_bernoulli",
     "kl_diagonal_gaussian",

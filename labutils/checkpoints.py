@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+FULL = (torch.OutOfMemoryError, MemoryError)  # memory, not a file, is at fault
+
 
 class Checkpoint:
     """The file in which a run is kept. `renew` shows others that it goes on."""
@@ -25,6 +27,8 @@ class Checkpoint:
             run.load_state_dict(read(self.file, run.device))
         except (FileNotFoundError, NotADirectoryError):
             pass
+        except FULL:
+            raise
         except Exception:  # there is no end to what a damaged file can raise
             warn(f"{self.file} is damaged or cannot be read: training starts again.")
             return start()

@@ -12,6 +12,9 @@ from typing import TypeVar
 
 import torch
 
+AT_ONCE = 4096  # images that are worked on together: what is made of them stays small
+NAMES = {"mnist": "MNIST", "bundled": "the digits bundled with scikit-learn"}
+
 Choice = TypeVar("Choice")
 
 
@@ -44,6 +47,11 @@ class Digits:
     test: Split
     source: str
 
+    @property
+    def name(self) -> str:
+        """What the data set is called in a sentence."""
+        return NAMES.get(self.source, self.source)
+
     def pick(self, *, mnist: Choice, bundled: Choice) -> Choice:
         """The one of the two that goes with the source. Raises ValueError for other data."""
         choices = {"mnist": mnist, "bundled": bundled}
@@ -55,10 +63,8 @@ class Digits:
         return choices[self.source]
 
     def __repr__(self) -> str:
-        names = {"mnist": "MNIST", "bundled": "the digits bundled with scikit-learn"}
         sizes = f"{len(self.train):,} to train, {len(self.validation):,} to validate"
-        name = names.get(self.source, self.source)
-        return f"{name}: {sizes}, {len(self.test):,} to test"
+        return f"{self.name}: {sizes}, {len(self.test):,} to test"
 
 
 def load(

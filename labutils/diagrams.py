@@ -101,6 +101,11 @@ def _shape(box: Box) -> Patch:
     )  # fmt: skip
 
 
+def _path(*names: str) -> list[Line]:
+    """Arrows from box to box."""
+    return [Line(start, end) for start, end in pairwise(names)]
+
+
 _encoder = partial(Box, text="encoder", colour=BLUE, width=1.7, height=2, shape="narrows")
 _decoder = partial(Box, text="decoder", colour=GREEN, width=1.7, height=2, shape="widens")
 
@@ -206,9 +211,8 @@ def autoencoder() -> Figure:
         "decoder": _decoder(7.6, 1.5),
         "reconstruction": Box(9.6, 1.5, "x̂\n784", GREY),
     }
-    lines = [Line(start, end) for start, end in pairwise(boxes)]
     return draw(
-        (10.5, 2.8), boxes, lines, [Label(5.25, 0.8, "bottleneck")],
+        (10.5, 2.8), boxes, _path(*boxes), [Label(5.25, 0.8, "bottleneck")],
         "Autoencoder: the image x of 784 pixels goes through an encoder into a code z, a point "
         "in a narrow bottleneck, and through a decoder into the reconstruction of 784 pixels.",
     )  # fmt: skip
@@ -227,13 +231,10 @@ def vae() -> Figure:
         "decoder": _decoder(9.2, 2.5),
         "likelihood": Box(11.15, 2.5, "p(x | z)", GREEN, width=1.2),
     }
-    ways = (
-        ("x", "encoder", "mean", "z", "decoder", "likelihood"),
-        ("encoder", "log variance", "z"),
-        ("noise", "z"),
-    )
     lines = (
-        *(Line(start, end) for way in ways for start, end in pairwise(way)),
+        *_path("x", "encoder", "mean", "z", "decoder", "likelihood"),
+        *_path("encoder", "log variance", "z"),
+        *_path("noise", "z"),
         Line("posterior", (4.5, 4.3), RED),
         Line("likelihood", (11.15, 4.3), RED),
     )
@@ -262,10 +263,9 @@ def bits() -> Figure:
         "decoder": _decoder(9.5, 2.7),
         "likelihood": Box(11.3, 2.7, "p(x | z)", GREEN, width=1.2),
     }
-    way = ("x", "encoder", "logits", "z", "decoder", "likelihood")
     lines = (
-        *(Line(start, end) for start, end in pairwise(way)),
-        Line("noise", "z"),
+        *_path("x", "encoder", "logits", "z", "decoder", "likelihood"),
+        *_path("noise", "z"),
         Line((11.3, 3.75), (7.15, 3.75), RED),
         Line((6.85, 3.75), (2.45, 3.75), RED, arrow=False, style=":"),
     )

@@ -14,7 +14,7 @@ All raise ValueError for logits that are not finite, and where g does not return
 """
 
 from labutils import guards
-from labutils.objectives import all_codes, kl_bernoulli
+from labutils.objectives import expectation, kl_bernoulli
 
 from collections.abc import Callable
 
@@ -28,8 +28,7 @@ Function = Callable[[torch.Tensor], torch.Tensor]  # z (samples, batch, latent) 
 def exact(g: Function, logits: torch.Tensor) -> torch.Tensor:
     """E_q[g] over all codes (Eq. 4.5): what the others estimate. At most MOST_BITS bits."""
     guards.finite_logits(logits)
-    z = all_codes(logits.shape[-1]).to(logits)[:, None].expand(-1, *logits.shape)
-    return (_log_q(logits, z).exp() * _values(g, z)).sum(0)
+    return expectation(lambda z: _values(g, z.expand(-1, *logits.shape)), _q(logits))
 
 
 def score_function(g: Function, logits: torch.Tensor, num_samples: int = 2) -> torch.Tensor:
@@ -111,7 +110,7 @@ def _bits(logits, num_samples):
     """Codes drawn from q, without gradient: (samples, batch, latent)."""
     guards.whole_number(num_samples, "num_samples")
     guards.finite_logits(logits)
-    return Bernoulli(logits=logits).sample((num_samples,))
+    return _q(logits).sample((num_samples,))
 
 
 def _noise(logits, num_samples):
@@ -132,11 +131,11 @@ def _values(g, z):
     return values
 
 
-def _log_q(logits, z):
-    return Independent(Bernoulli(logits=logits), 1).log_prob(z)
+def _q(logits):
+    return Independent(Bernoulli(logits=logits), 1)
 
 
 def _score(logits, z):
     """A number whose value is 0 and whose gradient is that of log q(z)."""
-    log_q = _log_q(logits, z)
+    log_q = _q(logits).log_prob(z)
     return log_q - log_q.detach()

@@ -1,17 +1,19 @@
 """How good a trained model is on data that it has not seen: accuracy, and nats per image."""
 
 from labutils import guards
+from labutils.data import AT_ONCE
 from labutils.models import PIXELS, evaluating
 from labutils.objectives import elbo, importance_bound
-from labutils.runtime import seeded
+from labutils.runtime import own_seed, seeded
 
 import math
 
 import torch
 from torch import nn
 
-AT_ONCE = 4096  # images: the hidden units of all training digits take 100 MB a copy
-STANDARD_ERRORS = 1.96  # in half of a 95 % interval: what the course writes after ±
+STANDARD_ERRORS = 1.96  # in half of a 95 % interval
+BOUND_BATCH = 100  # images whose importance-weighted bounds are computed together
+SEED = own_seed(0, "evaluation")
 
 
 def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
@@ -32,19 +34,15 @@ def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> fl
     return (classes == labels).float().mean().item()
 
 
-def log_likelihood(
-    model: nn.Module, images: torch.Tensor, num_samples: int, seed: int = 0, batch_size: int = 100
-) -> torch.Tensor:
+def log_likelihood(model: nn.Module, images: torch.Tensor, num_samples: int) -> torch.Tensor:
     """A lower bound on log p(x) of each image: importance_bound, batch by batch.
 
-    images: (N, 784). Returns (N,) in nats, without a gradient; the same seed gives the same
-    numbers. Raises ValueError for no image, no sample or an empty batch.
+    images: (N, 784). Returns (N,) in nats, without a gradient; the same numbers each time.
+    Raises ValueError for no image or no sample.
     """
-    batch_size = guards.whole_number(batch_size, "batch_size")
     _check_images(images)
-    with evaluating(model), seeded(seed, images.device):
-        bounds = [importance_bound(model, x, num_samples) for x in images.split(batch_size)]
-    return torch.cat(bounds)
+    with evaluating(model), seeded(SEED, images.device):
+        return _bounds(model, images, num_samples)
 
 
 def elbo_and_gain(
@@ -59,10 +57,15 @@ def elbo_and_gain(
     """
     _check_images(images)
     some = images[:: max(1, len(images) // guards.whole_number(count, "count"))]
-    with evaluating(model), seeded(0, images.device):
+    with evaluating(model), seeded(SEED, images.device):
         bound = elbo(model, images)
-        gain = log_likelihood(model, some, num_samples) - elbo(model, some, 10)
+        gain = _bounds(model, some, num_samples) - elbo(model, some, 10)
     return bound, gain
+
+
+def _bounds(model, images, num_samples):
+    bounds = [importance_bound(model, x, num_samples) for x in images.split(BOUND_BATCH)]
+    return torch.cat(bounds)
 
 
 def _check_images(images):
@@ -90,13 +93,24 @@ def auroc(higher: torch.Tensor, lower: torch.Tensor) -> float:
     return float(roc_auc_score(truth, torch.cat([higher, lower])))
 
 
-def paired_bootstrap(
-    first: torch.Tensor, second: torch.Tensor, draws: int = 1_000, seed: int = 0
-) -> tuple[float, float, float]:
+def half_width(*values: torch.Tensor) -> torch.Tensor:
+    """Half of the 95 % interval of a mean: what the course writes after ±.
+
+    values: (N, ...), independent along the first axis. Of several, which may differ in N, the
+    sum of their means is meant, as if they were independent of each other. Returns (...,), in the
+    unit of the values. Raises ValueError for fewer than two values.
+    """
+    if not values or min(len(each) for each in values) < 2:
+        raise ValueError("An interval of a mean needs at least two values.")
+    variances = [each.var(0) / len(each) for each in values]
+    return STANDARD_ERRORS * sum(variances).sqrt()
+
+
+def paired_bootstrap(first: torch.Tensor, second: torch.Tensor) -> tuple[float, float, float]:
     """The mean of `first - second`, and its 95 % interval over the choice of images.
 
     first, second: (N,) in nats, the same images in the same order. Images are drawn anew with
-    replacement `draws` times, the same ones for both (Efron, 1979). Returns the mean and the
+    replacement 1,000 times, the same ones for both (Efron, 1979). Returns the mean and the
     interval's ends, in nats. Raises ValueError for values that are not finite or not paired.
     """
     from scipy.stats import bootstrap  # here, since it is slow to import
@@ -107,9 +121,9 @@ def paired_bootstrap(
     interval = bootstrap(
         [difference],
         lambda nats, axis: nats.mean(axis),
-        n_resamples=guards.whole_number(draws, "draws", low=2),
+        n_resamples=1_000,
         batch=max(1, 1_000_000 // len(difference)),  # 8 MB at once
         method="percentile",
-        rng=seed,
+        rng=SEED,
     ).confidence_interval
     return float(difference.mean()), float(interval.low), float(interval.high)

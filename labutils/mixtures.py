@@ -1,6 +1,7 @@
 """Mixtures: densities with finitely many components, fitted by EM, with exact log-likelihoods."""
 
 from labutils import guards
+from labutils.data import AT_ONCE
 from labutils.runtime import seeded
 
 import torch
@@ -13,7 +14,8 @@ from torch.distributions import (
 )
 from torch.nn import functional as F
 
-AT_ONCE = 4096  # images in one part of an E step: their responsibilities stay in the cache
+STEPS = 10  # of EM for a mixture of Bernoullis
+ALPHA = 0.1  # black pixels, and white ones, that are imagined for each pixel of a component
 
 
 class _Mixture(MixtureSameFamily):
@@ -39,20 +41,12 @@ class BernoulliMixture(_Mixture):
 
     @classmethod
     @torch.no_grad()
-    def fit(
-        cls,
-        images: torch.Tensor,
-        components: int,
-        *,
-        seed: int,
-        steps: int = 10,
-        alpha: float = 0.1,
-    ) -> "BernoulliMixture":
-        """Maximum likelihood by `steps` steps of EM, from components that each resemble an image.
+    def fit(cls, images: torch.Tensor, components: int, *, seed: int) -> "BernoulliMixture":
+        """Maximum likelihood by ten steps of EM, from components that each resemble an image.
 
-        images: (N, 784), zeros and ones. `alpha` black and `alpha` white pixels are imagined for
+        images: (N, 784), zeros and ones. A tenth of a black and of a white pixel is imagined for
         each pixel of a component, so that none becomes impossible. Raises ValueError for other
-        images, alpha <= 0, and more components than images.
+        images, and for more components than images.
         """
         _check_binary(images)
         if images.ndim != 2:
@@ -62,13 +56,12 @@ class BernoulliMixture(_Mixture):
                 f"Each component starts from an image of its own: components must be at most "
                 f"{len(images)}, the number of images, got {components}."
             )
-        guards.positive(alpha, "alpha", "0.1")
         with seeded(seed):
             some = images[torch.randperm(len(images))[:components]]
         start = 0.1 + 0.4 * some + 0.4 * images.mean(0)
         mixture = cls._of(images.new_zeros(components), start.logit())
-        for _ in range(guards.whole_number(steps, "steps")):
-            mixture = mixture._em_step(images, alpha)
+        for _ in range(STEPS):
+            mixture = mixture._em_step(images)
         return mixture
 
     @classmethod
@@ -117,7 +110,7 @@ class BernoulliMixture(_Mixture):
         offset = self.log_weight - F.softplus(self.logits).sum(-1)
         return F.linear(x, self.logits, offset)  # x @ logits.T + offset, in one table
 
-    def _em_step(self, images, alpha):
+    def _em_step(self, images):
         """The M step, Eq. 1.16, after the E step. In parts: no (N, K) table is made."""
         count, black = 0, 0
         for part in images.split(AT_ONCE):
@@ -126,7 +119,7 @@ class BernoulliMixture(_Mixture):
             black = black + (r.T @ part).double()  # (K, 784)
         white = (count[:, None] - black).clamp(min=0)  # rounding can leave -1e-6
         # a difference of logarithms: theta itself may round to 1, whose logit is infinite
-        logits = (alpha + black).log() - (alpha + white).log()
+        logits = (ALPHA + black).log() - (ALPHA + white).log()
         log_weight = (count.clamp(min=1e-9) / len(images)).log()
         return self._of(log_weight.to(images), logits.to(images))
 

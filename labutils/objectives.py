@@ -3,6 +3,8 @@
 from labutils import guards
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -88,24 +90,40 @@ def all_codes(latent_dim: int) -> torch.Tensor:
     return (torch.arange(2**latent_dim)[:, None] >> places & 1).float()
 
 
+def expectation(g: Callable[[torch.Tensor], torch.Tensor], q: Distribution) -> torch.Tensor:
+    """E_q[g] over all codes of bits, Eq. 4.5, gradient included.
+
+    q: independent bits for each image, (batch,) distributions over codes (latent,). g maps codes
+    (codes, 1, latent) to (codes, batch). Returns (batch,). Raises ValueError for what is not bits.
+    """
+    z = _codes(q)
+    return (q.log_prob(z).exp() * g(z)).sum(0)
+
+
 def exact_elbo(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The ELBO of a BernoulliVAE with its expectation in full, Eq. 4.5, gradient included.
 
     x: (batch, 784). Returns (batch,) in nats.
     """
-    posterior = model.posterior(x)
-    log_likelihood, codes = _of_all_codes(model, x)
-    log_q = posterior.log_prob(codes[:, None])
-    kl = _closed_form_kl(posterior, model.prior)
+    posterior, prior = model.posterior(x), model.prior
+    expected = expectation(partial(_log_likelihood, model, x), posterior)
+    kl = _closed_form_kl(posterior, prior)
     if kl is None:
-        kl = (log_q.exp() * (log_q - model.prior.log_prob(codes)[:, None])).sum(0)
-    return (log_q.exp() * log_likelihood).sum(0) - kl
+        kl = expectation(lambda z: posterior.log_prob(z) - prior.log_prob(z), posterior)
+    return expected - kl
 
 
 def exact_log_likelihood(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """log p(x) of a BernoulliVAE by summing over all codes, Eq. 4.6. Returns (batch,) in nats."""
-    log_likelihood, codes = _of_all_codes(model, x)
-    return (log_likelihood + model.prior.log_prob(codes)[:, None]).logsumexp(0)
+    z = _codes(model.prior)
+    return (_log_likelihood(model, x, z) + model.prior.log_prob(z)).logsumexp(0)
+
+
+def _codes(q: Distribution) -> torch.Tensor:
+    """All codes of q, (codes, 1, latent): the images, along the middle axis, share them."""
+    if not q.support.is_discrete:
+        raise ValueError("Only codes of bits can be enumerated: expected a BernoulliVAE.")
+    return all_codes(q.event_shape[0]).to(q.mean)[:, None]
 
 
 def _closed_form_kl(posterior: Distribution, prior: Distribution) -> torch.Tensor | None:
@@ -116,10 +134,10 @@ def _closed_form_kl(posterior: Distribution, prior: Distribution) -> torch.Tenso
         return None
 
 
-def _of_all_codes(model, x):
-    """log p(x given z) of every code, (codes, batch), as one matrix product; and the codes."""
-    if not model.prior.support.is_discrete:
-        raise ValueError("Only codes of bits can be enumerated: expected a BernoulliVAE.")
-    codes = all_codes(model.prior.event_shape[0]).to(x)
-    logits = model.likelihood(codes).base_dist.logits
-    return logits @ x.T - F.softplus(logits).sum(-1, keepdim=True), codes
+def _log_likelihood(model, x, z):
+    """log p(x given z) for codes z (codes, 1, latent) that all images share, as one matrix product.
+
+    Returns (codes, batch).
+    """
+    logits = model.likelihood(z.squeeze(1)).base_dist.logits
+    return logits @ x.T - F.softplus(logits).sum(-1, keepdim=True)

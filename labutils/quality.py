@@ -1,14 +1,17 @@
 """How good samples are: features of digits, distances between two sets, and their error bars."""
 
 from labutils import guards
-from labutils.data import Split
-from labutils.evaluation import AT_ONCE, STANDARD_ERRORS, accuracy
+from labutils.data import AT_ONCE, Split
+from labutils.evaluation import STANDARD_ERRORS, accuracy
 from labutils.models import Classifier, evaluating
-from labutils.runtime import seeded
+from labutils.runtime import own_seed, seeded
 
 from collections.abc import Callable
 
 import torch
+
+NEIGHBOURS = 3  # the radius of a ball of precision_recall reaches to this one
+ROUNDS = 10  # of the jackknife
 
 
 class DigitFeatures:
@@ -85,27 +88,28 @@ def frechet_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     return max(0.0, (means + a.trace() + b.trace() - 2 * cross).item())
 
 
-def precision_recall(
-    samples: torch.Tensor, reference: torch.Tensor, neighbours: int = 3
-) -> tuple[float, float]:
+def precision_recall(samples: torch.Tensor, reference: torch.Tensor) -> tuple[float, float]:
     """Precision and recall of samples (Kynkaanniemi et al., 2019), Eq. 5.9.
 
     samples: (N, d), reference: (M, d) features. A set covers the balls around its members that
-    reach to their `neighbours`-th nearest neighbour in the set. Precision is the fraction of
-    samples that the reference covers, recall that of the reference that the samples cover.
-    Both depend on N and M: compare at the same numbers. Raises ValueError for features that are
-    not finite or of another number, and for a neighbour that the smaller set does not have.
+    reach to their third nearest neighbour in the set. Precision is the fraction of samples that
+    the reference covers, recall that of the reference that the samples cover. Both depend on N
+    and M: compare at the same numbers. Raises ValueError for features that are not finite or of
+    another number, and for fewer than four digits.
     """
     _check_features(samples, reference)
-    smaller = min(len(samples), len(reference))
-    neighbours = guards.whole_number(neighbours, "neighbours", high=smaller - 1)
+    if (smaller := min(len(samples), len(reference))) <= NEIGHBOURS:
+        raise ValueError(
+            f"Each digit needs {NEIGHBOURS} neighbours in its own set: expected more than "
+            f"{NEIGHBOURS} digits in both, got {smaller} in one."
+        )
     # distances come from |a|^2 - 2ab + |b|^2, which rounds badly far from the origin
     centre = reference.double().mean(0)
     samples, reference = samples.double() - centre, reference.double() - centre
     between = torch.cdist(samples, reference)
     return (
-        _covered(between, _radii(reference, neighbours)),
-        _covered(between.T, _radii(samples, neighbours)),
+        _covered(between, _radii(reference)),
+        _covered(between.T, _radii(samples)),
     )
 
 
@@ -123,38 +127,24 @@ def class_imbalance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     return 0.5 * (a - b).abs().sum().item()
 
 
-def half_width(
+def jackknife(
     measure: Callable, samples: torch.Tensor, reference: torch.Tensor
 ) -> float | torch.Tensor:
     """What stands after ±: half of the 95 % interval of measure(samples, reference).
 
-    Takes and returns what standard_error does.
+    Of 1.96 standard errors, by the delete-half jackknife, Eq. 5.10. samples: (N, ...), reference:
+    (M, ...). Halves are drawn without replacement: a bootstrap would repeat digits, whose distance
+    to each other is 0. Returns a float, or a tensor (values,) where the measure has several; the
+    same each time.
     """
-    return STANDARD_ERRORS * standard_error(measure, samples, reference)
-
-
-def standard_error(
-    measure: Callable,
-    samples: torch.Tensor,
-    reference: torch.Tensor,
-    rounds: int = 10,
-    seed: int = 0,
-) -> float | torch.Tensor:
-    """Standard error of measure(samples, reference) by the delete-half jackknife, Eq. 5.10.
-
-    samples: (N, ...), reference: (M, ...). Halves are drawn without replacement: a bootstrap
-    would repeat digits, whose distance to each other is 0. Returns a float, or a tensor (values,)
-    where the measure has several. Raises ValueError for less than 2 rounds.
-    """
-    guards.whole_number(rounds, "rounds", low=2)
 
     def half(features):
         return features[torch.randperm(len(features))[: len(features) // 2]]
 
-    with seeded(seed):
-        values = [measure(half(samples), half(reference)) for _ in range(rounds)]
-    spread = torch.tensor(values, dtype=torch.float64).std(0)
-    return spread if spread.ndim else spread.item()
+    with seeded(own_seed(0, "jackknife")):
+        values = [measure(half(samples), half(reference)) for _ in range(ROUNDS)]
+    width = STANDARD_ERRORS * torch.tensor(values, dtype=torch.float64).std(0)
+    return width if width.ndim else width.item()
 
 
 def _root(covariance):
@@ -163,10 +153,10 @@ def _root(covariance):
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
-def _radii(points, neighbours):
-    """Distance of each point to its nearest neighbours in its own set, itself not counted."""
+def _radii(points):
+    """Distance of each point to its NEIGHBOURS-th neighbour in its own set, itself not counted."""
     distances = torch.cdist(points, points).fill_diagonal_(0)
-    return distances.topk(neighbours + 1, largest=False).values[:, -1]  # faster than kthvalue
+    return distances.topk(NEIGHBOURS + 1, largest=False).values[:, -1]  # faster than kthvalue
 
 
 def _covered(distances, radii):

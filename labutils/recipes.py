@@ -5,7 +5,7 @@ take it up from there. What a student trains is not kept.
 """
 
 from labutils import estimators
-from labutils.checkpoints import Checkpoint, read
+from labutils.checkpoints import FULL, Checkpoint, read
 from labutils.data import Digits, binarize
 from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
 from labutils.objectives import elbo, exact_elbo
@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 
 # Raise it when what a recipe computes changes: runs that are kept under a lower one are not used.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,8 @@ def _finished(name, file, model, settings):
         try:
             state = read(folder / file)
             history = kept_history(state, model, settings.epochs)
+        except FULL:
+            raise
         except Exception:  # what is damaged is named when training starts again
             continue
         if len(history) == settings.epochs:

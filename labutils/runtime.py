@@ -2,6 +2,7 @@
 
 from labutils import guards
 
+import glob
 import os
 import secrets
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,15 @@ WORD_AFTER = 5.0  # seconds of waiting for a lock before we say so
 SILENT_AFTER = 60.0  # seconds after the last sign of life from which a lock no longer counts
 SIGN_EVERY = 2.0  # seconds between two signs of life, at least
 POLL = 0.2  # seconds between two looks at the sign of life of who holds a lock
+LEFT_BEHIND = 3600.0  # seconds after which nobody writes to a scratch file any more
+
+
+def own_seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose: what draws for two from the same seed draws the same numbers twice.
+
+    Of 32 bits: torch's generator for the CPU drops all others.
+    """
+    return zlib.crc32(f"{purpose} {seed}".encode())
 
 
 @contextmanager
@@ -36,9 +47,10 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     seed = guards.whole_number(seed, "seed", 0, 2**64 - 1)
     device = torch.device(device)
     before = random_state(device)
+    if device.type != "cpu":  # first: a device that has no random numbers changes nothing
+        with _current(device):
+            torch.get_device_module(device).manual_seed(seed)
     torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(seed)
     try:
         yield
     finally:
@@ -49,15 +61,33 @@ def random_state(device: torch.device) -> dict[str, torch.Tensor]:
     """The state of the random numbers of the CPU and of `device`."""
     state = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
-        state["accelerator"] = torch.get_device_module(device).get_rng_state()
+        with _current(device):
+            state["accelerator"] = torch.get_device_module(device).get_rng_state()
     return state
 
 
 def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Go back to what random_state(device) returned."""
+    """Go back to what random_state(device) returned. Where that fails, nothing has changed."""
+    before = torch.get_rng_state()
     torch.set_rng_state(state["cpu"].cpu())
     if device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(state["accelerator"].cpu())
+        try:
+            with _current(device):
+                torch.get_device_module(device).set_rng_state(state["accelerator"].cpu())
+        except Exception:
+            torch.set_rng_state(before)
+            raise
+
+
+@contextmanager
+def _current(device: torch.device) -> Iterator[None]:
+    """Make `device` the one of its kind that torch seeds: torch seeds the current one."""
+    before = torch.accelerator.current_device_index()
+    torch.accelerator.set_device_index(before if device.index is None else device.index)
+    try:
+        yield
+    finally:
+        torch.accelerator.set_device_index(before)
 
 
 @contextmanager
@@ -128,6 +158,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """
     # containers that share a folder share process numbers, and tempfile's files are private
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    _clear(path)
     try:
         with open(scratch, "xb") as file:
             yield file
@@ -136,6 +167,14 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         _replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove the scratch files of `path` that a killed process left behind, long ago."""
+    with suppress(OSError):
+        for scratch in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}"):
+            if time.time() - scratch.stat().st_mtime > LEFT_BEHIND:
+                scratch.unlink()
 
 
 def _replace(scratch: Path, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from labutils import guards
 from labutils.data import Digits, binarize
-from labutils.evaluation import STANDARD_ERRORS, bits_per_dimension
+from labutils.evaluation import bits_per_dimension, half_width
 from labutils.runtime import atomic_write, runs_folders, warn
 
 import hashlib
@@ -84,7 +84,7 @@ class Scoreboard:
                 f"A scoreboard needs the digits that load() returns, got {type(digits).__name__}."
             )
         self.images = binarize(digits.test.images, torch.Generator().manual_seed(SEED))
-        self.source = digits.source
+        self.source, self.name = digits.source, digits.name
         self.data = f"test, drawn once, seed {SEED}"
         self._unwritten = {}  # by model, for when the folder can't be written
         self._said = set()
@@ -162,7 +162,7 @@ class Scoreboard:
 
     def _caption(self):
         return (
-            f"{self.source} digits ({self.data}): nats per image, ± half of a 95 % interval; ELBO "
+            f"{self.name} ({self.data}): nats per image, ± half of a 95 % interval; ELBO "
             f"and bound are lower bounds; bits/dim of the tightest"
         )
 
@@ -220,8 +220,7 @@ def _mean(*terms):
             f"The log-probability of a binary image is never positive, got {nats:.2f} nats "
             f"on average. Was a loss passed? Flip its sign."
         )
-    variance = sum(term.var().item() / len(term) for term in terms)
-    return Nats(nats, STANDARD_ERRORS * math.sqrt(variance))
+    return Nats(nats, half_width(*terms).item())
 
 
 def _file_name(row: Row) -> str:

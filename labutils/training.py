@@ -5,6 +5,7 @@ from labutils.checkpoints import Checkpoint, check_history, check_weights
 from labutils.data import Digits, check_split
 from labutils.runtime import (
     choose_device,
+    own_seed,
     plain_torch,
     random_state,
     seeded,
@@ -24,7 +25,7 @@ import torch
 from torch import nn
 
 VALIDATION_BATCH = 1_000
-VALIDATION_SEED = 0  # the same draws each epoch, so that epochs can be compared
+VALIDATION_SEED = own_seed(0, "validation")  # the same each epoch, which can so be compared
 
 Loss = Callable[..., torch.Tensor]  # (model, images, labels[, progress]) to one number, in nats
 
@@ -77,10 +78,13 @@ class History:
         return f"{summary}: best validation loss {best}"
 
     def table(self) -> str:
-        """The history as text, a line per epoch."""
+        """The history as text: a line per epoch, or, of more than 20, of every so many."""
         lines = ["epoch     train  validation  learning rate  seconds"]
+        step = math.ceil(len(self) / 20)
         rows = zip(self.train, self.validation, self.learning_rate, self.seconds, strict=True)
         for epoch, (train, validation, rate, seconds) in enumerate(rows, start=1):
+            if epoch % step and epoch not in (self.best, len(self)):
+                continue
             line = f"{epoch:5}  {train:8.4g}  {validation:10.4g}  {rate:13.2g}  {seconds:7.1f}"
             lines.append(line + ("  best" if epoch == self.best else ""))
         return "\n".join(lines)
@@ -102,8 +106,9 @@ def fit(
     loss(model, images, labels) is the mean loss of a batch in nats per example, a scalar to
     minimise; validation_loss, the same function unless it is given, decides which epoch is best.
     A loss with a parameter named `progress` is told how far the training is: 0 at the first step
-    and 1 at the last; in validation it is 1. A loss may draw random numbers: fit() seeds them
-    and leaves the random state outside as it was.
+    and 1 at the last; in validation it is 1. To hold it at one value, pass partial(loss,
+    progress=value). A loss may draw random numbers: fit() seeds them, and leaves the random state
+    outside as it was. They are not those of seeded(seed), which may have drawn the weights.
 
     Adam (Kingma and Ba, 2015) with one cycle of the learning rate (Smith and Topin, 2017), as in
     torch's OneCycleLR: the rate rises to `learning_rate` and falls to nearly nothing, while
@@ -129,8 +134,7 @@ def train(
     """fit() with its settings as a value, and kept in `checkpoint`: it goes on from there."""
     check_data(data, settings)
     home = check_model(model)
-    for each in (loss, validation_loss or loss):
-        guards.function(each, "The loss", "loss(model, images, labels)")
+    loss, validation_loss = map(_told, (loss, validation_loss or loss))
     device = choose_device()
     initial = deepcopy(model.state_dict())
     try:
@@ -138,23 +142,24 @@ def train(
     except torch.OutOfMemoryError:
         if device.type == "cpu":
             raise
-        warn(f"The memory of {device} is full: training on the CPU.")
+        # the run of one device is not that of another, to the last bit
+        kept = ", which is not kept. To keep it, set LABUTILS_DEVICE to cpu" if checkpoint else ""
+        warn(f"The memory of {device} is full: training on the CPU{kept}.")
         model.load_state_dict(initial)
-        cpu = torch.device("cpu")
-        return _train_on(cpu, model, loss, data, settings, validation_loss, checkpoint)
+        return _train_on(torch.device("cpu"), model, loss, data, settings, validation_loss)
     finally:
         model.to(home).eval().zero_grad()
 
 
-def _train_on(device, model, loss, data, settings, validation_loss, checkpoint):
+def _train_on(device, model, loss, data, settings, validation_loss, checkpoint=None):
     run = None
     try:
-        with plain_torch(), seeded(settings.seed, device):
+        with plain_torch(), seeded(own_seed(settings.seed, "training"), device):
             splits = data.train.to(device), data.validation.to(device)
             batches = math.ceil(len(data.train) / settings.batch_size)
             start = partial(Run, model.to(device), settings, batches)
             run = checkpoint.resume(start) if checkpoint else start()
-            run.go_on(loss, validation_loss or loss, *splits, checkpoint)
+            run.go_on(loss, validation_loss, *splits, checkpoint)
     except KeyboardInterrupt:
         if not run:
             raise
@@ -221,7 +226,7 @@ class Run:
             # index_select takes half the time of images[batch]
             images = split.images.index_select(0, batch)
             progress = (first + step) / max(1, last)
-            value = _call(loss, self.model, images, split.labels[batch], progress)
+            value = loss(self.model, images, split.labels[batch], progress)
             total += self.check(value, f"step {step + 1}") * len(batch)
             self.optimizer.zero_grad()
             value.backward()
@@ -240,7 +245,7 @@ class Run:
         total = 0.0
         with seeded(VALIDATION_SEED, self.device):
             for batch in torch.arange(len(split)).to(self.device).split(VALIDATION_BATCH):
-                value = _call(loss, self.model, split.images[batch], split.labels[batch], 1.0)
+                value = loss(self.model, split.images[batch], split.labels[batch], 1.0)
                 total += self.check(value, "the validation") * len(batch)
         return total / len(split)
 
@@ -295,11 +300,16 @@ def kept_history(state: dict, model: nn.Module, epochs: int) -> History:
     return history
 
 
-def _call(loss, model, images, labels, progress):
-    function = loss.forward if isinstance(loss, nn.Module) else loss
-    if "progress" in inspect.signature(function).parameters:
-        return loss(model, images, labels, progress=progress)
-    return loss(model, images, labels)
+def _told(loss):
+    """`loss` as a function of progress as well: passed on where the loss has it, and it is free."""
+    guards.function(loss, "The loss", "loss(model, images, labels)")
+    signature = inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss)
+    bound = isinstance(loss, partial) and "progress" in loss.keywords
+    if "progress" in signature.parameters and not bound:
+        return lambda model, images, labels, progress: loss(
+            model, images, labels, progress=progress
+        )
+    return lambda model, images, labels, progress: loss(model, images, labels)
 
 
 def check_data(data: Digits, settings: Settings) -> None:

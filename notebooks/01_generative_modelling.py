@@ -238,7 +238,7 @@ assert abs(covering[0] - (data * x).sum() * grid_step) < 0.05, (
     "maximum likelihood matches the mean of the data"
 )
 assert abs(picking[0] + 2) < 0.1, "the reverse KL sits on one mode"
-assert abs(terms.mean() + entropy + forward_kl.min()) < 5 * terms.std() / math.sqrt(len(terms))
+assert abs(terms.mean() + entropy + forward_kl.min()) < 2.5 * lab.half_width(terms)
 
 # %%
 figure, axes = plt.subplots(figsize=(9, 4))
@@ -407,8 +407,7 @@ with lab.seeded(seed):
 figure, axes = plt.subplots(figsize=(8, 4))
 names = ("Gaussians", "Gaussians, shared covariance", "logistic regression")
 for name, curve, style in zip(names, accuracy, ("o-", "s--", "^:"), strict=True):
-    error = 1.96 * curve.std(-1) / math.sqrt(repeats)
-    axes.errorbar(sizes, curve.mean(-1), error, fmt=style, capsize=4, label=name)
+    axes.errorbar(sizes, curve.mean(-1), lab.half_width(curve.T), fmt=style, capsize=4, label=name)
 axes.set(xscale="log", xlabel="training digits per class", ylabel="test accuracy")
 axes.set(title="Accuracy as the training data shrink", xticks=sizes, xticklabels=sizes)
 axes.legend()
@@ -1026,8 +1025,7 @@ if digits.source == "mnist":
 
 # %%
 difference, lower, upper = lab.paired_bootstrap(test_nats[chosen], test_nats[runner_up])
-variances = [test_nats[size].var().item() for size in (chosen, runner_up)]
-separate = 1.96 * math.sqrt(sum(variances) / len(x_test))
+separate = lab.half_width(test_nats[chosen], test_nats[runner_up]).item()
 print(f"{chosen} against {runner_up} components: {difference:.2f} nats better")
 print(f"95 % interval, paired : {lower:.2f} to {upper:.2f}")
 print(f"as if not paired      : {difference - separate:.2f} to {difference + separate:.2f}")

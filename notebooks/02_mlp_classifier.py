@@ -431,7 +431,7 @@ print("digits in each bin:", *bins[2].long().tolist())
 def too_sure(confidence, right):
     """Mean confidence minus the fraction that is right, and half of its 95 % interval."""
     gap = confidence - right.float()
-    return gap.mean().item(), 1.96 * gap.std().item() / math.sqrt(len(gap))
+    return gap.mean().item(), lab.half_width(gap).item()
 
 
 with torch.no_grad():
@@ -495,7 +495,7 @@ for name, p, w in (
     nats = p.gather(1, labels[:, None]).log().mean()
     print(f"{name:12} {w.float().mean():11.2%} {nats:11.4f} nats")
 difference = plain_wrong.float() - wrong.float()
-spread = 1.96 * difference.std() / math.sqrt(len(difference))
+spread = lab.half_width(difference)
 print(f"paired difference of the errors: {difference.mean():.2%} ± {spread:.2%}")
 
 # %% tags=["claim"]

@@ -751,19 +751,13 @@ lab.figures.show(
 
 # %%
 deep, deep_history = lab.trained("bernoulli_vae_200", digits)
-print(deep_history.table() if len(deep_history) < 20 else deep_history)
+print(deep_history.table())
 
 # %% [markdown]
 # As in notebook 03, the ELBO uses all test digits, and the $K = 1000$ bound adds the mean gain on some of them (100, or
 # 40 for the linear models); ± is the half-width of the 95 % interval of that gain.
 
-
 # %%
-def half_width(nats):
-    """Half of the 95 % interval of the mean over images: 1.96 standard errors. nats: (N,)."""
-    return 1.96 * nats.std() / math.sqrt(len(nats))
-
-
 trained = {"hidden layers, Gumbel-Softmax": deep}
 trained |= {f"linear, {name}": one for name, one in linear.items()}
 scores = {
@@ -773,7 +767,7 @@ scores = {
 print("200 bits, test                    ELBO   K = 1000 bound")
 for name, (bound, gain) in scores.items():
     tight = bound.mean() + gain.mean()
-    print(f"{name:30} {bound.mean():7.2f} {tight:9.2f} ± {half_width(gain):.2f}")
+    print(f"{name:30} {bound.mean():7.2f} {tight:9.2f} ± {lab.half_width(gain):.2f}")
 bound_of_200, gain_of_200 = scores["hidden layers, Gumbel-Softmax"]
 linear_bounds = {name: scores[f"linear, {name}"][0].mean() for name in linear}
 
@@ -1015,7 +1009,7 @@ for name, one in real.items():
     mean = values[name].mean()
     print(
         f"{name:16} {rates[name]:7.2f} {-mean - rates[name]:12.2f} {mean:10.2f} "
-        f"  > {mean + gain.mean():.2f} ± {half_width(gain):.2f}"
+        f"  > {mean + gain.mean():.2f} ± {lab.half_width(gain):.2f}"
     )
 
 # %%

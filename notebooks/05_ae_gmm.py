@@ -76,7 +76,7 @@ recipe = lab.recipes.RECIPES["autoencoder"]()
 print(digits.pick(mnist=recipe.mnist, bundled=recipe.bundled))
 plane, _ = lab.trained("autoencoder_2d", digits)
 ae, ae_history = lab.trained("autoencoder", digits)
-print(ae_history.table() if len(ae_history) < 20 else ae_history)
+print(ae_history.table())
 
 # %% [markdown]
 # Two autoencoders: a small one with two numbers in its code, to look at, and one with sixteen, for the numbers of this
@@ -555,8 +555,7 @@ board = lab.Scoreboard(digits)
 x_test = board.images
 with torch.no_grad(), lab.seeded(seed):
     gain = prior_gain(vae.prior, vae_mixture, aggregate_codes(vae, x_test))
-half_width = 1.96 * gain.std().item() / math.sqrt(len(gain))
-print(f"gain by 5.7: {gain.mean():.2f} ± {half_width:.2f} nats per digit")
+print(f"gain by 5.7: {gain.mean():.2f} ± {lab.half_width(gain):.2f} nats per digit")
 bounds = {
     "Gaussian VAE": lab.elbo_and_gain(vae, x_test),
     "Gaussian VAE + mixture": lab.elbo_and_gain(vae.with_prior(vae_mixture), x_test),
@@ -565,7 +564,7 @@ print("test                      ELBO   K = 1000 bound (± of its gain over the 
 for name, (values, extra) in bounds.items():
     print(
         f"{name:22} {values.mean():7.2f} {values.mean() + extra.mean():10.2f} "
-        f"± {1.96 * extra.std() / math.sqrt(len(extra)):.2f}"
+        f"± {lab.half_width(extra):.2f}"
     )
 by_elbo = bounds["Gaussian VAE + mixture"][0] - bounds["Gaussian VAE"][0]
 tight = [(values.mean() + extra.mean()).item() for values, extra in bounds.values()]
@@ -793,8 +792,8 @@ for name, x in features.items():
     imbalance = lab.quality.class_imbalance(classes[name], test.labels)
     some = x[spaced], real[spaced]
     scores[name] = [lab.frechet_distance(x, real), *lab.precision_recall(*some), imbalance]
-    of_both = lab.quality.half_width(lab.precision_recall, *some).tolist()
-    half_widths[name] = [lab.quality.half_width(lab.frechet_distance, x, real), *of_both]
+    of_both = lab.quality.jackknife(lab.precision_recall, *some).tolist()
+    half_widths[name] = [lab.quality.jackknife(lab.frechet_distance, x, real), *of_both]
     pairs = zip(scores[name], half_widths[name], strict=False)
     cells = [f"{value:8.3f} ± {half:.3f}" for value, half in pairs]
     print(f"{name:25}", *cells, f"{imbalance:10.1%}")
@@ -1014,7 +1013,7 @@ print(f"K = 1000 bound on {len(x)} test digits, in nats per digit")
 print(f"Gaussian VAE, the encoder's q {amortised.mean():8.2f}")
 print(f"Gaussian VAE, fitted q        {of_vae.mean():8.2f}")
 print(f"AE + mixture, fitted q        {of_ae.mean():8.2f}")
-half = 1.96 * ahead.std() / math.sqrt(len(ahead))
+half = lab.half_width(ahead)
 print(f"AE + mixture - Gaussian VAE   {ahead.mean():+8.2f} ± {half:.2f}, paired")
 
 # %% tags=["claim"]

@@ -1,6 +1,6 @@
 """What the tests share: folders of their own, small digits, a small MNIST, other processes."""
 
-from labutils import data, runtime
+from labutils import data, mixtures, runtime
 from labutils import mnist as mnist_files
 from labutils.data import Digits, Split
 
@@ -12,8 +12,10 @@ import struct
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+import matplotlib
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,7 @@ def folders(tmp_path, monkeypatch):
     for module in (data, runtime):
         monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setenv("LABUTILS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("LABUTILS_PROGRESS", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "Agg")
 
 
@@ -43,6 +46,38 @@ def small_digits():
         return Split(0.8 * patterns[labels] + 0.2 * noise, labels)
 
     return Digits(split(100), split(50), split(50), "bundled")
+
+
+def fit_by_em(x, components, *, steps, alpha, seed=0):
+    """A BernoulliMixture after another number of steps than ten, or with more imagined pixels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixtures, "STEPS", steps)
+        patch.setattr(mixtures, "ALPHA", alpha)
+        return mixtures.BernoulliMixture.fit(x, components, seed=seed)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that any operation returns."""
+
+    size = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.size = max(self.size, result.numel())
+        return result
+
+
+@pytest.fixture
+def style():
+    """The course's style of figures, in this test alone."""
+    from labutils import figures  # here, since it is slow to import
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context():
+        figures.use_style()
+        yield
+    figures.plt.close("all")
 
 
 @pytest.fixture

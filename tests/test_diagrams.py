@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 matplotlib.use("Agg")
-from labutils import diagrams, figures
+from labutils import diagrams
 
-from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from overlaps import overlaps
+
+pytestmark = pytest.mark.usefixtures("style")
 
 DIAGRAMS = {
     "taxonomy": diagrams.taxonomy,
@@ -19,14 +20,6 @@ DIAGRAMS = {
     "vae": diagrams.vae,
     "bits": diagrams.bits,
 }
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with matplotlib.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 @pytest.fixture(params=DIAGRAMS)

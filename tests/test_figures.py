@@ -21,7 +21,10 @@ from nbclient import NotebookClient
 from overlaps import overlaps
 from PIL import Image
 
-pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("style"),
+    pytest.mark.filterwarnings("error::DeprecationWarning"),
+]
 
 IMAGES = torch.rand(20, 784, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 10
@@ -37,14 +40,6 @@ PICTURES = {
     "scatter": lambda: figures.class_scatter(CIRCLE, LABELS, title="t"),
     "confusion": lambda: figures.confusion(torch.ones(10, 10, dtype=torch.int64), title="t"),
 }
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with matplotlib.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -52,13 +52,6 @@ def test_conda_installs_the_same():
     assert packages == ["python=3.12", "pip", {"pip": ["-r requirements.txt"]}]
 
 
-def test_the_pins_satisfy_what_labutils_depends_on():
-    versions = pins("requirements.txt")
-    for dependency in map(Requirement, project()["dependencies"]):
-        assert dependency.name in versions
-        assert dependency.specifier.contains(versions[dependency.name])
-
-
 def constraints(python, system):
     """Package name to version, as pip reads the file there."""
     os_name = "nt" if system == "win32" else "posix"
@@ -70,7 +63,29 @@ def constraints(python, system):
     }
 
 
-@pytest.mark.parametrize("python", ["3.11.7", "3.12.1", "3.14.0"])
+PYTHONS = ("3.11.7", "3.12.1", "3.14.0")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_pins_satisfy_what_labutils_depends_on(python):
+    versions = constraints(python, "linux")
+    for dependency in map(Requirement, project()["dependencies"]):
+        assert dependency.name in versions
+        assert dependency.specifier.contains(versions[dependency.name])
+
+
+def test_labutils_depends_on_what_it_imports():
+    """Or on what brings it along, whatever its version."""
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "labutils").rglob("*.py"))
+    imported = set(re.findall(r"^ *(?:from|import) (\w+)", source, re.MULTILINE))
+    imported -= {*sys.stdlib_module_names, "labutils"}
+    brought = {"IPython": "ipywidgets", "PIL": "matplotlib", "numpy": "scikit-learn",
+               "joblib": "scikit-learn", "threadpoolctl": "scikit-learn"}  # fmt: skip
+    needed = {brought.get(name, name).replace("sklearn", "scikit-learn") for name in imported}
+    assert needed == {Requirement(each).name for each in project()["dependencies"]}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_the_constraints_hold_the_requirements(name, system, python):

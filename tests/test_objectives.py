@@ -21,8 +21,8 @@ import math
 
 import pytest
 import torch
+from conftest import Largest
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
-from torch.utils._python_dispatch import TorchDispatchMode
 
 PIXELS = 6
 every_image = torch.tensor(list(itertools.product((0.0, 1.0), repeat=PIXELS)))
@@ -194,18 +194,6 @@ def test_the_bound_is_the_same_whatever_is_drawn_at_once(at_once, vae, monkeypat
 def again(model, x, num_samples=257):
     torch.manual_seed(0)
     return importance_bound(model, x, num_samples)
-
-
-class Largest(TorchDispatchMode):
-    """Notes the size of the largest tensor that any operation returns."""
-
-    size = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor):
-            self.size = max(self.size, result.numel())
-        return result
 
 
 def test_the_memory_of_the_bound_does_not_grow_with_the_samples(monkeypatch):

@@ -1,15 +1,15 @@
 """The measures of samples are right, and say what they cannot measure."""
 
 import labutils as lab
+from labutils import quality
 from labutils.data import Split
 from labutils.models import Classifier
 from labutils.quality import (
     DigitFeatures,
     class_imbalance,
     frechet_distance,
-    half_width,
+    jackknife,
     precision_recall,
-    standard_error,
 )
 
 import pytest
@@ -214,14 +214,15 @@ def test_separated_sets_have_precision_and_recall_zero():
     assert precision_recall(points, points + 100) == (0, 0)
 
 
-def test_on_a_line_they_can_be_counted():
+def test_on_a_line_they_can_be_counted(monkeypatch):
+    monkeypatch.setattr(quality, "NEIGHBOURS", 1)
     reference = torch.arange(10.0)[:, None]  # the nearest neighbour is at distance 1
     samples = torch.tensor([[0.0], [0.5], [1.0], [50.0]])
-    precision, recall = precision_recall(samples, reference, neighbours=1)
+    precision, recall = precision_recall(samples, reference)
     assert precision == 3 / 4  # 50 is off the line
     # 0, 0.5 and 1 reach half a step; 50 reaches back 49 steps, to 1
     assert recall == 10 / 10
-    precision, recall = precision_recall(samples[:3], reference, neighbours=1)
+    precision, recall = precision_recall(samples[:3], reference)
     assert (precision, recall) == (1, pytest.approx(2 / 10))
 
 
@@ -233,14 +234,11 @@ def test_a_forgotten_class_costs_recall_and_an_invented_one_precision():
     assert precision_recall(two, one) == (recall, precision)
 
 
-def test_the_neighbours_are_the_third_by_default_and_have_to_exist():
-    a, b = torch.randn(30, 4), torch.randn(30, 4)
-    assert precision_recall(a, b) == precision_recall(a, b, neighbours=3)
-    assert sum(precision_recall(a, b, 1)) < sum(precision_recall(a, b, 20))
-    with pytest.raises(ValueError, match="from 1 to 29.*got 30"):
-        precision_recall(a, b, neighbours=30)
-    with pytest.raises(ValueError, match="got 0"):
-        precision_recall(a, b, neighbours=0)
+@pytest.mark.parametrize("counts", [(3, 30), (30, 3)])
+def test_each_digit_needs_three_neighbours(counts):
+    sets = [torch.randn(count, 4) for count in counts]
+    with pytest.raises(ValueError, match="more than 3 digits in both, got 3 in one"):
+        precision_recall(*sets)
 
 
 # Class imbalance
@@ -258,48 +256,41 @@ def test_class_imbalance_counts_what_would_have_to_change_class():
         class_imbalance(balanced[:0], balanced)
 
 
-# Standard error and half-width
+# The jackknife
 
 
 def difference_of_means(a, b):
     return (a.mean() - b.mean()).item()
 
 
-def test_the_standard_error_of_a_mean_is_the_known_one():
+def test_the_jackknife_of_a_mean_is_the_known_half_width(monkeypatch):
+    monkeypatch.setattr(quality, "ROUNDS", 400)
     a, b = torch.randn(2_000), 3 * torch.randn(1_000)
-    known = (1 / 2_000 + 9 / 1_000) ** 0.5
-    assert standard_error(difference_of_means, a, b, rounds=400) == pytest.approx(known, rel=0.12)
+    known = 1.96 * (1 / 2_000 + 9 / 1_000) ** 0.5
+    assert jackknife(difference_of_means, a, b) == pytest.approx(known, rel=0.12)
 
 
-def test_the_standard_error_of_several_values_is_a_tensor():
-    a = torch.randn(60, 3)
-    errors = standard_error(lambda x, y: (x.mean().item(), 0.0), a, a)
-    assert errors.shape == (2,)
-    assert errors[0] > 0 and errors[1] == 0
+def test_the_jackknife_of_several_values_is_a_tensor_with_that_of_each():
+    a, b = torch.randn(60, 3), torch.randn(60, 3)
+    both = jackknife(precision_recall, a, b)
+    of_precision = jackknife(lambda x, y: precision_recall(x, y)[0], a, b)
+    assert both.shape == (2,) and both[0] == pytest.approx(of_precision)
 
 
-def test_the_standard_error_is_the_same_each_time_and_leaves_the_random_state():
+def test_the_jackknife_is_the_same_each_time_and_leaves_the_random_state():
     a, before = torch.randn(50), torch.get_rng_state()
-    first = standard_error(difference_of_means, a, a)
+    first = jackknife(difference_of_means, a, a)
     assert torch.equal(torch.get_rng_state(), before)
-    assert standard_error(difference_of_means, a, a) == first
-    assert standard_error(difference_of_means, a, a, seed=1) != first
-    with pytest.raises(ValueError, match="rounds must be .* 2 or more, got 1"):
-        standard_error(difference_of_means, a, a, rounds=1)
+    torch.rand(3)
+    assert jackknife(difference_of_means, a, a) == first
 
 
-def test_the_half_width_covers_as_often_as_it_says():
+def test_the_jackknife_covers_as_often_as_it_says():
     covered, rounds = 0, 300
     for _ in range(rounds):
         a, b = torch.randn(100), torch.randn(100) + 1
-        covered += abs(difference_of_means(a, b) + 1) < half_width(difference_of_means, a, b)
+        covered += abs(difference_of_means(a, b) + 1) < jackknife(difference_of_means, a, b)
     assert 0.87 < covered / rounds < 0.97
-
-
-def test_the_half_width_of_several_values_is_196_standard_errors_of_each():
-    a, b = torch.randn(60, 3), torch.randn(60, 3)
-    errors = standard_error(precision_recall, a, b)
-    assert torch.allclose(half_width(precision_recall, a, b), 1.96 * errors)
 
 
 def test_the_two_best_known_measures_are_names_of_labutils():

@@ -1,6 +1,15 @@
 """A recipe gives the same weights to the last bit, whatever happens on the way."""
 
-from labutils import checkpoints, data, estimators, models, objectives, recipes, training
+from labutils import (
+    checkpoints,
+    data,
+    estimators,
+    models,
+    objectives,
+    recipes,
+    runtime,
+    training,
+)
 from labutils.data import binarize
 from labutils.models import Classifier, GaussianVAE
 from labutils.objectives import elbo
@@ -341,9 +350,12 @@ def test_another_format_or_torch_makes_it_another_run(what, watch, monkeypatch):
     assert after(watch) > 0
 
 
-COMPUTING = (models, objectives, estimators, recipes, training.Run, training.train, data.binarize)
+COMPUTING = (
+    models, objectives, estimators, recipes, training.Run, training.train, training._train_on,
+    runtime.own_seed, data.binarize,
+)  # fmt: skip
 # of what COMPUTING holds, and the format that it goes with
-FINGERPRINT, UNDER_FORMAT = "1ad96bd2c3aad3a8", 1
+FINGERPRINT, UNDER_FORMAT = "d530389a6c44a5f5", 2
 
 
 def without_docstrings(source):
@@ -505,6 +517,46 @@ def test_code_in_a_kept_run_is_not_executed(runs, tmp_path):
     with pytest.warns(UserWarning, match="damaged"):
         trained("dropout", small_digits())
     assert not (tmp_path / "code was executed").exists()
+
+
+@pytest.mark.parametrize("reader", [checkpoints, recipes])
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_kept_run_is_not_called_damaged_where_memory_is_full(
+    error, reader, runs, watch, monkeypatch
+):
+    watch(2 * STEPS + 3, interrupt)
+    with pytest.warns(UserWarning, match="interrupted"):
+        trained("dropout", small_digits())
+    (path,) = files(runs)
+    before = path.read_bytes()
+    watch()
+
+    def full(*arguments):
+        raise error
+
+    monkeypatch.setattr(reader, "read", full)
+    with pytest.raises(error):
+        trained("dropout", small_digits())
+    assert path.read_bytes() == before
+
+
+def test_what_the_cpu_trains_for_a_full_device_does_not_pass_for_a_run_of_the_device(
+    runs, monkeypatch
+):
+    other = torch.device("meta")
+    for module in (recipes, training):
+        monkeypatch.setattr(module, "choose_device", lambda: other)
+
+    def full(device, *arguments, run=training._train_on):
+        if device == other:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return run(device, *arguments)
+
+    monkeypatch.setattr(training, "_train_on", full)
+    with pytest.warns(UserWarning, match="not kept. To keep it, set LABUTILS_DEVICE to cpu"):
+        model, _ = trained("dropout", small_digits())
+    assert files(runs) == []
+    assert identical(model, unkept("dropout")[0])
 
 
 # Folders that cannot be written

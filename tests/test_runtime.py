@@ -5,9 +5,12 @@ from labutils.runtime import (
     atomic_write,
     environment_folder,
     locked,
+    own_seed,
     plain_torch,
+    random_state,
     runs_folders,
     seeded,
+    set_random_state,
 )
 
 import os
@@ -52,24 +55,81 @@ def test_the_state_outside_is_given_back_after_an_error_too():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-class Accelerator:
-    """Stands for torch.cuda: a generator of its own."""
+def test_each_purpose_has_a_seed_of_its_own():
+    seeds = {own_seed(seed, purpose) for seed in range(100) for purpose in ("one", "other")}
+    assert len(seeds) == 200
+    assert own_seed(3, "one") == own_seed(3, "one")
+    assert max(seeds) < 2**32, "torch's generator for the CPU drops the bits above"
+
+
+class Accelerators:
+    """Stands for torch.cuda and torch.accelerator on two devices: a generator each."""
 
     def __init__(self):
-        self.generator = torch.Generator().manual_seed(7)
-        self.manual_seed = self.generator.manual_seed
-        self.get_rng_state = self.generator.get_state
-        self.set_rng_state = self.generator.set_state
+        self.generators = [torch.Generator().manual_seed(7), torch.Generator().manual_seed(8)]
+        self.current = 0
+
+    def current_device_index(self):
+        return self.current
+
+    def set_device_index(self, index):
+        self.current = index
+
+    def manual_seed(self, seed):
+        self.generators[self.current].manual_seed(seed)
+
+    def get_rng_state(self):
+        return self.generators[self.current].get_state()
+
+    def set_rng_state(self, state):
+        self.generators[self.current].set_state(state)
+
+    def states(self):
+        return [generator.get_state() for generator in self.generators]
 
 
-def test_the_accelerator_is_seeded_and_given_back(monkeypatch):
-    device = Accelerator()
-    monkeypatch.setattr(torch, "get_device_module", lambda _: device)
-    before = device.get_rng_state()
-    with seeded(3, "cuda"):
-        drawn = torch.rand(4, generator=device.generator)
+@pytest.fixture
+def devices(monkeypatch):
+    devices = Accelerators()
+    monkeypatch.setattr(torch, "accelerator", devices)
+    monkeypatch.setattr(torch, "get_device_module", lambda _: devices)
+    return devices
+
+
+@pytest.mark.parametrize("current", [0, 1])
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1"])
+def test_the_named_accelerator_is_seeded_and_given_back(name, current, devices):
+    devices.current = current
+    before = devices.states()
+    named = current if name == "cuda" else int(name[-1])
+    with seeded(3, name):
+        assert devices.current == current
+        drawn = torch.rand(4, generator=devices.generators[named])
+        assert torch.equal(devices.states()[1 - named], before[1 - named])
     assert torch.equal(drawn, torch.rand(4, generator=torch.Generator().manual_seed(3)))
-    assert torch.equal(device.get_rng_state(), before)
+    assert all(map(torch.equal, devices.states(), before))
+
+
+@pytest.mark.parametrize("part", [{}, {"accelerator": torch.zeros(3, dtype=torch.uint8)}])
+def test_a_random_state_that_lacks_a_part_changes_nothing(part, devices):
+    with seeded(5):
+        other = random_state(torch.device("cpu"))
+    before, of_devices = torch.get_rng_state(), devices.states()
+    with pytest.raises((KeyError, RuntimeError)):
+        set_random_state(other | part, torch.device("cuda"))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(map(torch.equal, devices.states(), of_devices))
+
+
+def test_a_device_without_random_numbers_leaves_those_of_the_cpu(devices, monkeypatch):
+    def fail(seed):
+        raise RuntimeError("no random numbers")
+
+    monkeypatch.setattr(devices, "manual_seed", fail)
+    before = torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="no random"), seeded(3, "cuda"):
+        pass
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_other_devices_are_left_alone(monkeypatch):
@@ -214,6 +274,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("name", ["file", "a [b] *.pt"])
+def test_what_a_killed_process_left_behind_is_removed_an_hour_later(name, tmp_path):
+    if os.name == "nt":
+        name = name.replace("*", "")
+    old, new, foreign, other = (
+        tmp_path / each
+        for each in (
+            f".{name}.{'0a' * 8}", f".{name}.{'0b' * 8}", f".{name}.my-own-copy", f".x.{'0c' * 8}"
+        )
+    )  # fmt: skip
+    for path in (old, new, foreign, other):
+        path.write_bytes(b"half")
+        if path != new:
+            os.utime(path, (time.time() - 4_000,) * 2)
+    with atomic_write(tmp_path / name) as file:
+        file.write(b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {name, new.name, foreign.name, other.name}
 
 
 def test_two_writers_with_one_process_number_do_not_mix(tmp_path):

@@ -103,7 +103,7 @@ def test_the_table_reads_well_in_a_terminal(board):
     assert re.split("  +", vae)[:3] == ["a VAE of 2 lines", "-110.00 ± 1.65", bound]
     assert re.split("  +", vae)[3:] == ["0.195", "50 (gain 2)"]
     assert re.split("  +", coins) == ["coins", "-200.00 ± 1.65", "0.368", "50"]
-    assert "bundled digits (test, drawn once, seed 0): nats per image" in caption
+    assert "the digits bundled with scikit-learn (test, drawn once, seed 0): nats per" in caption
     assert len(head) == len(vae) == len(coins.ljust(len(head))), "one column below another"
 
 
@@ -133,6 +133,7 @@ def test_looking_changes_no_file(digits, board):
 def test_rows_on_other_digits_are_kept_but_not_shown(digits, board):
     board.enter("VAE", elbo=values)
     mnist = Scoreboard(replace(digits, source="mnist"))
+    assert "\nMNIST (test, drawn once" in repr(mnist)
     assert mnist.rows == []
     mnist.enter("VAE", elbo=values + 1)
     write(entry("of another draw", data="test, seed 7"))

@@ -99,6 +99,18 @@ def test_notebooks_share_a_folder_of_runs_unless_alone(alone, tmp_path, execute)
     assert printed.count("pass") == 1 + alone
 
 
+def test_an_execution_finds_no_progress_of_another_and_leaves_none(tmp_path, execute, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LABUTILS_PROGRESS")
+    ask = "lab.exercises.solved('03')"
+    solve = "lab.check('kl_gaussian', lab.exercises.EXERCISES['kl_gaussian'].answer)"
+    path = write(tmp_path / "03_small.ipynb", "import labutils as lab", SET_UP, ask, solve)
+    for _ in range(2):
+        assert execute(path, "--save")[0]
+        assert "Exercises solved: 0 of 4." in path.read_text(encoding="utf-8")
+    assert not list(tmp_path.rglob("progress.json"))
+
+
 def test_alone_the_limits_are_those_of_the_notebook(tmp_path, execute):
     _, printed = execute(write(tmp_path / "05_small.ipynb", SET_UP), "--alone")
     assert printed.splitlines()[1].split()[3] == "110"

@@ -4,7 +4,7 @@ from labutils import training
 from labutils.data import Split, binarize
 from labutils.models import Classifier, GaussianVAE
 from labutils.objectives import elbo
-from labutils.runtime import seeded
+from labutils.runtime import own_seed, seeded
 from labutils.training import History, fit
 
 import gc
@@ -241,6 +241,26 @@ def test_seeded_gives_the_same_draws_whatever_came_before():
     torch.rand(7)
     with seeded(3):
         assert torch.equal(torch.rand(5), first)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_trains_is_not_drawn_from_the_numbers_that_drew_the_weights(seed, digits):
+    drawn = []
+
+    def wrap(loss):
+        def noted(model, images, labels):
+            drawn.append(images[:, 0] if model.training else torch.rand(5))
+            return loss(model, images, labels)
+
+        return noted
+
+    train(data=digits, wrap=wrap, epochs=1, batch_size=100, seed=seed)
+    batch, in_validation = drawn
+    with seeded(seed):
+        order = torch.randperm(100)
+    assert not torch.equal(batch, digits.train.images[order, 0])
+    with seeded(seed):
+        assert not torch.equal(in_validation, torch.rand(5))
 
 
 # Interrupted
@@ -491,13 +511,13 @@ def test_one_step_in_all_trains():
 
 
 def test_a_plain_loop_with_the_settings_that_the_docstring_names_gives_the_same_bits(digits):
-    whole, history = train()
+    whole, history = train(seed=1)
     with seeded(1):
         model = Classifier(784, 8, 10)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, EPOCHS * STEPS)
     rates = []
-    with seeded(0):
+    with seeded(own_seed(1, "training")):
         for _ in range(EPOCHS):
             for batch in torch.randperm(100).split(20):
                 model.train()
@@ -541,6 +561,19 @@ def test_a_loss_that_is_a_module_is_told_the_progress(digits):
     fit(Classifier(784, 8, 10), Scheduled(), digits, **SETTINGS)
     assert seen[0] == 0
     assert seen[-1] == 1
+
+
+@pytest.mark.parametrize("which", ["loss", "validation_loss"])
+def test_a_progress_that_the_user_holds_at_one_value_stays_there(which, digits):
+    seen = []
+
+    def told(model, images, labels, progress):
+        seen.append(progress)
+        return cross_entropy(model, images, labels)
+
+    held = {"loss": cross_entropy, **SETTINGS, which: partial(told, progress=0.25)}
+    fit(Classifier(784, 8, 10), data=digits, **held)
+    assert set(seen) == {0.25}
 
 
 def test_the_validation_loss_may_be_another(digits):
@@ -671,3 +704,12 @@ def test_a_history_tables_itself():
     assert first.split() == ["1", "3", "2.25", "0.01", "1.0", "best"]
     assert second.split() == ["2", "2", "2.5", "0.001", "1.5"]
     assert len(History(3).table().splitlines()) == 1
+
+
+def test_the_table_of_a_long_history_has_about_twenty_lines():
+    losses = [float(abs(epoch - 33)) for epoch in range(1, 104)]
+    rates = [0.01] * 103
+    _, *lines = History(103, losses, losses, rates, rates).table().splitlines()
+    epochs = [int(line.split()[0]) for line in lines]
+    assert epochs == sorted({*range(6, 103, 6), 33, 103})
+    assert [line.split()[0] for line in lines if "best" in line] == ["33"]

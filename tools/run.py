@@ -137,11 +137,12 @@ def main(words=None):
 
 
 def run_all(paths, alone, save):
-    """Trained models are kept between notebooks: here they go to folders that vanish."""
+    """Trained models are kept between notebooks, and progress too: both in folders that vanish."""
     outcomes = []
-    with tempfile.TemporaryDirectory() as runs:
+    with tempfile.TemporaryDirectory() as kept:
         for path in paths:
-            os.environ["LABUTILS_RUNS"] = str(Path(runs, path.stem)) if alone else runs
+            os.environ["LABUTILS_RUNS"] = str(Path(kept, path.stem if alone else "runs"))
+            os.environ["LABUTILS_PROGRESS"] = str(Path(kept, path.parent.name))
             outcomes.append(run(path, alone, save))
     return outcomes
 

@@ -14,6 +14,7 @@ import ast
 import hashlib
 import inspect
 import json
+import os
 import textwrap
 import warnings
 from contextlib import suppress
@@ -203,7 +204,8 @@ def solved(notebook: str) -> None:
 
 
 def _file():
-    return runtime.cache_folder() / "progress.json"
+    named = runtime.environment_folder(os.environ.get("LABUTILS_PROGRESS"))
+    return (named or runtime.cache_folder()) / "progress.json"
 
 
 def _kept():

@@ -3,12 +3,12 @@
 import labutils as lab
 from labutils.exercises import EXERCISES
 
-import functools
 import itertools
 import math
 
 import pytest
 import torch
+from conftest import fit_by_em
 from torch import distributions
 from torch.distributions import Bernoulli, Categorical, Independent, MultivariateNormal, Normal
 
@@ -168,7 +168,7 @@ def test_the_mixture_sums_to_one_over_all_images_and_draws_what_it_says():
 @pytest.mark.equation("1.15", "1.16")
 def test_every_step_of_em_raises_the_likelihood():
     x = of_coins(torch.tensor([0.5, 0.5]), (2 * torch.randn(2, 6)).sigmoid()).sample((400,))
-    fits = [lab.BernoulliMixture.fit(x, 2, seed=0, steps=k, alpha=1e-6) for k in range(1, 16)]
+    fits = [fit_by_em(x, 2, steps=k, alpha=1e-6) for k in range(1, 16)]
     values = [mixture.log_prob(x).mean().item() for mixture in fits]
     assert all(after > before - 1e-6 for before, after in itertools.pairwise(values))
     assert values[-1] > values[0] + 0.02
@@ -179,7 +179,7 @@ def test_every_step_of_em_raises_the_likelihood():
 @pytest.mark.equation("1.16")
 def test_the_m_step_of_bernoullis_maximises_the_likelihood_of_real_and_imagined_pixels():
     x = torch.rand(400, 6).round().double()
-    old, new = (lab.BernoulliMixture.fit(x, 2, seed=0, steps=steps, alpha=7.0) for steps in (3, 4))
+    old, new = (fit_by_em(x, 2, steps=steps, alpha=7.0) for steps in (3, 4))
     r = old.mixture_distribution.logits + old.component_distribution.log_prob(x[:, None])
     r = r.softmax(-1)
     theta = new.component_distribution.mean.requires_grad_()
@@ -197,8 +197,7 @@ def test_the_m_step_of_bernoullis_maximises_the_likelihood_of_real_and_imagined_
 def test_em_is_that_of_weights_and_probabilities_one_image_at_a_time():
     """By Bayes' rule and counts, with the pixels' probabilities in place of their logits."""
     x = (torch.rand(60, 20) < 0.5 * torch.rand(5, 20).round().repeat(12, 1)).double()
-    fit = functools.partial(lab.BernoulliMixture.fit, x, 4, seed=0, alpha=0.1)
-    start, end = fit(steps=1), fit(steps=6)
+    start, end = (fit_by_em(x, 4, steps=steps, alpha=0.1) for steps in (1, 6))
     weights, theta = start.mixture_distribution.probs, start.component_distribution.mean
     for _ in range(5):
         total, black = torch.zeros(4).double(), torch.zeros(4, 20).double()

@@ -400,6 +400,15 @@ def test_progress_outlives_the_kernel_and_leaves_a_file_it_cannot_read_alone(
     assert file.read_text() == "{broken"
 
 
+def test_the_folder_of_progress_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABUTILS_PROGRESS", str(tmp_path / "mine"))
+    check("kl_gaussian", EXERCISES["kl_gaussian"].answer)
+    assert (tmp_path / "mine" / "progress.json").exists()
+    monkeypatch.delenv("LABUTILS_PROGRESS")
+    check("kl_gaussian", EXERCISES["kl_gaussian"].answer)
+    assert (tmp_path / "cache" / "progress.json").exists()
+
+
 def test_progress_is_asked_for_by_the_number_of_a_notebook():
     with pytest.raises(KeyError, match="of notebook '1', but of 01, 02"):
         exercises.solved("1")
