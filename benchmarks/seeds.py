@@ -4,7 +4,7 @@ import labutils as lab
 
 import torch
 
-SEEDS = 4
+SEEDS = 8
 
 
 def main():

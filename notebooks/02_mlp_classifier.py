@@ -319,11 +319,11 @@ error = 1 - lab.accuracy(model, images, labels)
 print(f"{error:.2%} ± {half_width(error, len(labels)):.2%} of digits like these are misread")
 
 # %% tags=["claim"]
-assert error < digits.pick(mnist=0.018, bundled=0.10), "above the expected test error"
+assert error < digits.pick(mnist=0.02, bundled=0.10), "above the expected test error"
 
 # %% [markdown]
 # The interval is about the choice of test digits. The network itself is random too: other seeds give other initial
-# weights, batches and masks. Four seeds gave errors from 1.68 to 1.78 %, with a standard deviation of 0.04 %
+# weights, batches and masks. Eight seeds gave errors from 1.63 to 1.84 %, with a standard deviation of 0.08 %
 # (`benchmarks/README.md`, 25 November 2026). Two networks that share a test set are compared by a narrower interval than
 # 2.5, that of section 8. Published errors on MNIST, without augmentation:
 #

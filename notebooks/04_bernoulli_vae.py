@@ -860,8 +860,8 @@ assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
 # At the default start the decoder makes about half of all pixels black. Within some 50 steps the rate is
 # nearly the highest possible and the information nearly zero: all images share one code. What the decoder knows is one
 # image, and the ELBO nears that of independent pixels, about $-206$ nats on MNIST, minus the wasted rate. More training
-# mends little, and late: with 20 epochs in place of 3, the information is still 0.01 nats at step 960 and ends at 0.49,
-# 0.57 and 0.78, for three seeds (`benchmarks/README.md`, 25 November 2026).
+# mends little, and late: with 20 epochs in place of 3, the information is still 0.01 nats at step 960 and ends at 0.57,
+# 0.62 and 0.84, for three seeds (`benchmarks/README.md`, 25 November 2026).
 #
 # Notebook 03 showed the other collapse, a rate of zero. In the picture both runs begin alike: the rate rises and
 # the information does not. In the healthy one the information then follows; in a collapse it **stays near zero** while the
