@@ -1,6 +1,15 @@
 """A recipe gives the same weights to the last bit, whatever happens on the way."""
 
-from labutils import checkpoints, data, estimators, models, objectives, recipes, training
+from labutils import (
+    autoregressive,
+    checkpoints,
+    data,
+    estimators,
+    models,
+    objectives,
+    recipes,
+    training,
+)
 from labutils.data import binarize
 from labutils.models import Classifier, GaussianVAE
 from labutils.objectives import elbo
@@ -341,9 +350,18 @@ def test_another_format_or_torch_makes_it_another_run(what, watch, monkeypatch):
     assert after(watch) > 0
 
 
-COMPUTING = (models, objectives, estimators, recipes, training.Run, training.train, data.binarize)
+COMPUTING = (
+    autoregressive,
+    models,
+    objectives,
+    estimators,
+    recipes,
+    training.Run,
+    training.train,
+    data.binarize,
+)
 # of what COMPUTING holds, and the format that it goes with
-FINGERPRINT, UNDER_FORMAT = "1ad96bd2c3aad3a8", 1
+FINGERPRINT, UNDER_FORMAT = "c37c1147546dce61", 1
 
 
 def without_docstrings(source):
@@ -633,7 +651,9 @@ def test_an_unknown_recipe_or_choice_is_refused():
     with pytest.raises(ValueError, match="There is no recipe"):
         trained(["dropout"], small_digits())
 
-    with pytest.raises(ValueError, match=r"no recipe 'gaussian'\. There are: classifier, .*vae"):
+    with pytest.raises(
+        ValueError, match=r"no recipe 'gaussian'\. There are: belief_network, .*vae"
+    ):
         trained("gaussian", small_digits())
     with pytest.raises(ValueError, match=r"unexpected keyword argument 'rate'.* It has: ratio\."):
         trained("dropout", small_digits(), rate=0.1)
