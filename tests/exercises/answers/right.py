@@ -7,6 +7,39 @@ RIGHT = {
         "lambda x, mean, log_var: -0.5 * (torch.log(2 * torch.pi * torch.exp(log_var))"
         " + (x - mean) ** 2 / torch.exp(log_var))",
     ],
+    "likelihood_split.1": [
+        "lambda p, q: p @ torch.log(q)",
+        "lambda p, q: sum(a * math.log(b) for a, b in zip(p.tolist(), q.tolist()))",
+    ],
+    "likelihood_split.2": [
+        "lambda p, q: Categorical(p).entropy()",
+        "lambda p, q: (p * (1 / p).log()).sum()",
+    ],
+    "likelihood_split.3": [
+        "lambda p, q: kl_divergence(Categorical(p), Categorical(q))",
+        "lambda p, q: (p * (p.log() - q.log())).sum()",
+    ],
+    "coupling": [
+        "lambda x, t, s: torch.stack(((x[:, 1] - t) / s.exp(), x[:, 0]), 1)",
+        "lambda x, t, s: torch.cat([((x[:, 1] - t) / torch.exp(s))[:, None], x[:, :1]], 1)",
+    ],
+    "energy_loss": [
+        "lambda data, samples: -(data.mean() - samples.mean())",
+        "lambda a, b: b.sum() / len(b) - a.sum() / len(a)",
+    ],
+    "m_step": [
+        "lambda x, r, a: (a + torch.einsum('nc,nd->cd', r, x)) / (2 * a + r.sum(0).unsqueeze(1))",
+        "lambda x, r, a: torch.stack([(a + (w[:, None] * x).sum(0)) / (2 * a + w.sum())"
+        " for w in r.T])",
+    ],
+    "belief_logits": [
+        "lambda x, w, b: F.linear(x, torch.tril(w, diagonal=-1), b)",
+        "lambda x, w, b: x @ w.T.triu(1) + b",
+    ],
+    "mixture_sampler": [
+        "lambda m, v, k, e: m[k] + v[k].exp().sqrt() * e",
+        "lambda m, v, k, e: torch.exp(0.5 * v)[k] * e + m[k]",
+    ],
     "bayes_rule": [
         "lambda a, b: (a + b).log_softmax(-1)",
         "lambda a, b: torch.log_softmax(a + b[None, :], dim=1)",

@@ -13,6 +13,43 @@ WRONG = {
         # pi without its two
         "lambda x, m, v: -0.5 * (math.log(math.pi) + v + (x - m) ** 2 / v.exp())",
     ],
+    "likelihood_split.1": [
+        "lambda p, q: q.log().sum()",
+        "lambda p, q: (q * p.log()).sum()",
+    ],
+    "likelihood_split.2": [
+        "lambda p, q: (p * p.log()).sum()",
+        "lambda p, q: -(p * p.log2()).sum()",
+    ],
+    "likelihood_split.3": [
+        "lambda p, q: (q * (q / p).log()).sum()",
+        "lambda p, q: (p * (q / p).log()).sum()",
+    ],
+    "coupling": [
+        "lambda x, t, s: torch.stack([(x[:, 1] + t) * (-s).exp(), x[:, 0]], -1)",
+        "lambda x, t, s: torch.stack([(x[:, 1] - t) * (-s / 2).exp(), x[:, 0]], -1)",
+        "lambda x, t, s: torch.stack([x[:, 0], x[:, 1] * s.exp() + t], -1)",
+    ],
+    "energy_loss": [
+        "lambda a, b: a.mean() - b.mean()",
+        "lambda a, b: (b.exp().sum() / len(b)).log() - a.mean()",
+        "lambda a, b: b.mean() - a.sum()",
+    ],
+    "m_step": [
+        "lambda x, r, a: (a + r.T @ x) / (a + r.sum(0)[:, None])",
+        "lambda x, r, a: (a + r.T @ x) / len(x)",
+        "lambda x, r, a: (1 + r.T @ x) / (2 + r.sum(0)[:, None])",
+    ],
+    "belief_logits": [
+        "lambda x, w, b: x @ w.tril().T + b",
+        "lambda x, w, b: x @ w.tril(-1).T - b",
+        "lambda x, w, b: x @ w.tril(-2).T + b",
+    ],
+    "mixture_sampler": [
+        "lambda m, v, k, e: m[k] + v[k].abs().sqrt() * e",
+        "lambda m, v, k, e: m[k] + v[k].exp() * e",
+        "lambda m, v, k, e: m[k] - (v[k] / 2).exp() * e",
+    ],
     "bayes_rule": [
         "lambda a, b: a + b - b.logsumexp(0)",
         "lambda a, b: (a.exp() * b.exp()) / (a.exp() * b.exp()).sum(-1, keepdim=True)",
