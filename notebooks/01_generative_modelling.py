@@ -16,8 +16,8 @@
 # %% [markdown]
 # # 01 Generative modelling
 #
-# A generative model is a probability distribution that is fitted to data. This notebook shows what fitting means,
-# fits a model by each of the recipes that deep models use, and says how to find out that one is wrong.
+# A generative model is a probability distribution that is fitted to data. This notebook fits one by each of the recipes that deep
+# models use, and shows how to find out that one is wrong.
 #
 # **After this notebook you will be able to**
 #
@@ -38,8 +38,8 @@ import math
 
 import torch
 from matplotlib import pyplot as plt
-from sklearn.linear_model import LogisticRegression
 from matplotlib.colors import ListedColormap
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.distributions import MultivariateNormal, Normal
@@ -53,16 +53,15 @@ print("data  ", digits)
 print("seed  ", seed)
 
 # %% [markdown]
-# The data are in three splits, `train`, `validation` and `test`: `images` are grey values from 0 (white) to 1 (black), of
-# shape `(N, 784)`; `labels` have shape `(N,)`. Inside `with lab.seeded(seed):` the random numbers are the same each time.
+# `images` are grey values from 0 (white) to 1 (black), `(N, 784)`. Inside `with lab.seeded(seed):` random numbers are the
+# same each time.
 
 # %% [markdown]
 # ## 1 A map of the models
 #
 # A model is **generative** if it places a joint distribution over all observed dimensions of the data. The picture, after
-# Goodfellow (2016), asks two questions. Is there an explicit density, exact, bounded or up to a constant, or only a way
-# to draw samples? And is a Markov chain needed to draw them? Not every model is fitted by maximum likelihood: the column
-# "fitted by" says what each is fitted by in its place.
+# Goodfellow (2016), asks two questions: is there an explicit density, exact, bounded or up to a constant? And do samples
+# need a Markov chain? Not every model is fitted by maximum likelihood: see the column "fitted by".
 
 # %%
 lab.figures.show(lab.diagrams.taxonomy())
@@ -79,8 +78,7 @@ lab.figures.show(lab.diagrams.taxonomy())
 #
 # **The sign convention of this course:** the text maximises log-likelihoods and bounds on them; the code minimises
 # losses, `loss = -log_likelihood`. Log-densities are in **nats** (natural logarithms), summed over the dimensions of an
-# image, and averaged over images in one visible place. (Only the function `ascend` below climbs, to show 1.1 as it
-# stands.)
+# image, and averaged over images in one visible place.
 #
 # The smallest example: one number per digit, its ink (the mean grey value, in percent), under one Gaussian,
 #
@@ -139,9 +137,8 @@ print(f"closed form    : mean {best[0]:.3f} %, log-variance {best[1]:.4f}")
 assert torch.allclose(path[-1], best, atol=1e-2), "both find the same maximum"
 
 # %% [markdown]
-# The next picture shows the climb: on the left the density at three points of the path, over the histogram of the ink; on
-# the right the mean log-likelihood over both parameters, with every tenth step of the path. Where the curve fits the
-# histogram, the log-likelihood is highest.
+# The climb: the density at three points of the path over the histogram of the ink, and the mean log-likelihood over both
+# parameters, with every tenth step.
 
 # %%
 means, log_vars = best[0] + torch.linspace(-11, 21, 120), torch.linspace(1.2, 6, 100)
@@ -183,8 +180,7 @@ lab.predict("one_sigma_off", outcome=cost)
 assert abs(cost - 0.5) < 1e-3, "half a nat, whatever the data"
 
 # %% [markdown]
-# Half a nat, whatever the data: in 1.2 the mean of $(x - \mu)^2 / \sigma^2$ is 1 at the maximum, and 2 after the shift. A nat
-# is a large unit.
+# Half a nat, whatever the data: the mean of $(x - \mu)^2 / \sigma^2$ in 1.2 is 1 at the maximum, and 2 after the shift.
 
 # %% [markdown]
 # ## 3 What maximum likelihood minimises
@@ -307,10 +303,9 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# Where data fall and the model says "impossible", $\log p_\theta$ is very negative: the likelihood punishes that hard, so that
-# the best model **covers** all of the data, even at the price of mass where there is none. It matches the mean of the data,
-# between the modes. The reverse divergence punishes mass where there are no data, and **picks** a mode when the modes lie
-# far apart.
+# Where data fall and the model says "impossible", $\log p_\theta$ is very negative, so that the best model **covers** all of the
+# data, even at the price of mass where there is none. The reverse divergence punishes that mass, and **picks** a mode
+# when the modes lie far apart.
 
 # %% [markdown]
 # ## 4 Joint or conditional
@@ -395,9 +390,8 @@ discriminative = logistic.score(test_features, test_target)
 print(f"accuracy: generative {generative:.1%}, discriminative {discriminative:.1%}")
 
 # %% [markdown]
-# The next picture shows what each has learned, on the same test digits: the class boundaries of both, and on the left
-# also the densities behind them. The ellipses hold 95 % of each Gaussian. Only the generative model can draw new points
-# (crosses, of the colour of their class).
+# The same test digits, the class boundaries of both, and on the left the densities behind them (ellipses hold 95 %). Only the
+# generative model can draw new points (crosses, of the colour of their class).
 
 # %%
 low, high = test_features.min(0).values - 2, test_features.max(0).values + 2
@@ -430,9 +424,9 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# **Predict, then run.** A third model: Gaussians that share one covariance, with straight boundaries as logistic regression
-# has. Which of the three wins with 4 labelled digits per class, which with 256: "own", "shared" or "logistic"? The table
-# has mean accuracies over 20 random training sets, the same ones for all.
+# **Predict, then run.** Gaussians that share one covariance have fewer parameters, and straight boundaries. Which wins with 4
+# labelled digits per class, which with 256: "own" covariances or "shared"? The table has mean accuracies over 20 random
+# training sets, the same ones for both.
 
 # %%
 lab.predict("best_of_4", ...)
@@ -440,44 +434,41 @@ lab.predict("best_of_256", ...)
 
 
 # %%
-def accuracies(some):
-    """Of the three classifiers, fitted to some of the training digits."""
-    x, y = features[some], target[some]
-    by_bayes = []
-    for shared in (False, True):
-        few, prior = fit_gaussians(x, y, shared)
-        guess = bayes_rule(few.log_prob(test_features[:, None]), prior).argmax(-1)
-        by_bayes.append((guess == test_target).float().mean().item())
-    logistic = LogisticRegression(C=math.inf, max_iter=1_000).fit(x, y)  # no penalty
-    return [*by_bayes, logistic.score(test_features, test_target)]
+def accuracy_of_few(some, shared):
+    """On test digits, of Gaussians fitted to some of the training digits."""
+    few, prior = fit_gaussians(features[some], target[some], shared)
+    guess = bayes_rule(few.log_prob(test_features[:, None]), prior).argmax(-1)
+    return (guess == test_target).float().mean().item()
 
 
-def mean_accuracies(size, repeats=20):
-    """Over training sets with so many digits per class; and half of the 95 % intervals."""
+def compare(size, repeats=20):
+    """Accuracies (repeats, 2) with own and with shared covariances, so many digits per class."""
     own = [(target == k).nonzero()[:, 0] for k in range(3)]
     sets = [torch.cat([o[torch.randperm(len(o))[:size]] for o in own]) for _ in range(repeats)]
-    found = torch.tensor([accuracies(some) for some in sets])
-    return found.mean(0), 1.96 * found.std(0) / math.sqrt(repeats)
+    return torch.tensor(
+        [[accuracy_of_few(some, shared) for shared in (False, True)] for some in sets]
+    )
 
 
-names = ("own", "shared", "logistic")
-winners = {}
+advantage = {}  # of own covariances, in points, and half of its paired 95 % interval
 with lab.seeded(seed):
     for size in (4, 16, digits.pick(mnist=256, bundled=64)):
-        mean, half = mean_accuracies(size)
-        winners[size] = names[mean.argmax()]
-        row = (f"{n} {m:.1%} ± {h:.1%}" for n, m, h in zip(names, mean, half, strict=True))
-        print(f"{size:3} digits per class:", ", ".join(row))
-lab.predict("best_of_4", outcome=winners[4])
-lab.predict("best_of_256", outcome=winners[max(winners)])
+        found = 100 * compare(size)
+        difference = found[:, 0] - found[:, 1]
+        advantage[size] = difference.mean().item(), 1.96 * difference.std().item() / math.sqrt(20)
+        print(f"{size:3} per class: own {found[:, 0].mean():.1f} %, shared {found[:, 1].mean():.1f} %, "
+              "difference {:+.1f} ± {:.1f}".format(*advantage[size]))  # fmt: skip
+best_of = {size: "own" if value > 0 else "shared" for size, (value, _) in advantage.items()}
+lab.predict("best_of_4", outcome=best_of[4])
+lab.predict("best_of_256", outcome=best_of[max(best_of)])
 
 # %% tags=["claim"]
 if digits.source == "mnist":
-    assert winners == {4: "shared", 16: "own", 256: "own"}
+    assert advantage[4][0] + advantage[4][1] < 0 < advantage[256][0] - advantage[256][1]
 
 # %% [markdown]
-# On MNIST four digits are too few for a covariance of each class, 16 are enough, and then the more flexible model wins. What
-# the shared covariance assumes pays where data are few. Can either kind of model notice what it has never seen?
+# On MNIST four digits are too few for a covariance of each class; 256 are enough, and the more flexible model wins. An
+# assumption pays where data are few. Can either kind notice what it has never seen?
 
 # %%
 with lab.seeded(seed):
@@ -491,7 +482,7 @@ strangers = {
 
 
 def measures(images):
-    """log p(x), the confidence of logistic regression, minus the distance to the plane: (N,) each."""
+    """log p(x), logistic confidence and nearness to the plane of the features: (N,) each."""
     x = (images - center) @ components
     log_p_x = (class_density.log_prob(x[:, None]) + log_prior).logsumexp(-1)
     sure = torch.from_numpy(logistic.predict_proba(x)).max(-1).values
@@ -516,24 +507,16 @@ assert told_apart["negatives"][1] < 0.5, "and of some, logistic regression is su
 assert min(values[2] for values in told_apart.values()) > 0.8, "the plane is far from all of them"
 
 # %% [markdown]
-# The AUROC is the share of pairs, a digit and a stranger, in which the digit has the higher value; 0.5 is guessing. Neither
-# model notices all strangers (negatives have black and white exchanged). **A high $p(x)$ is no proof of a familiar $x$**:
-# this density is one of two features, and whatever else an image has is lost in the projection. The distance to the plane
-# of the features, which no density here looks at, tells all three apart.
+# The AUROC is the share of pairs in which the digit has the higher value; 0.5 is guessing. **A high $p(x)$ is no proof of a
+# familiar $x$**: this is the density of two features, and whatever else an image has is lost in the projection. The
+# distance to the plane of the features, which no density here looks at, tells all three apart.
 #
-# What each can do:
-#
-# | | generative, $p(x, y)$ | discriminative, $P(y \mid x)$ |
-# | --- | --- | --- |
-# | classify | yes, by Bayes' rule | yes |
-# | draw new $x$ | yes | no |
-# | say how probable an $x$ is | yes, as far as the model holds | no |
-# | needs a model of $x$ | yes: an assumption, which may help or hurt | no |
+# Both classify; only the generative model draws and scores $x$, as far as its assumptions hold.
 
 # %% [markdown]
 # ## 5 Recipe 1: transform a simple variable
 #
-# How does one build a rich family of distributions? First recipe: draw $z$ from a simple distribution and put it through
+# First recipe: draw $z$ from a simple distribution and put it through
 # a flexible function, $x = f(z)$. If $f$ is invertible, the density follows from the **change of variables**: mass is
 # kept, so where $f$ stretches, the density thins.
 #
@@ -558,8 +541,8 @@ def change_of_variables(log_p_z, slope):
 change_of_variables = lab.check("change_of_variables", change_of_variables)
 
 # %% [markdown]
-# The function below stretches the middle of a Gaussian, so that one mode becomes two. Its density by equation 1.7 is
-# checked in two ways: it integrates to one, and it fits the histogram of samples.
+# This $f$ stretches the middle of a Gaussian. We check the density twice: it integrates to one, and fits a histogram of
+# samples.
 
 
 # %%
@@ -639,6 +622,8 @@ class Flow(nn.Module):
             nn.Sequential(nn.Linear(1, hidden), nn.Tanh(), nn.Linear(hidden, 2))
             for _ in range(layers)
         )
+        for *_, last in self.layers:
+            nn.init.zeros_(last.weight)  # starts near the identity
 
     def log_prob(self, x):
         log_slope = 0
@@ -713,8 +698,7 @@ assert flow_nats - ring_entropy < 0.05 and flow_kl < 0.05, "the flow is nearly t
 assert gaussian_nats - ring_entropy > 0.5, "one Gaussian is not"
 
 # %% [markdown]
-# What is left has a reason: a ring has a hole, and an invertible, continuous map of the plane cannot make one. The flow leaves
-# a thin bridge.
+# The rest has a reason: a ring has a hole, and no invertible, continuous map of the plane makes one.
 #
 # **The catch.** $f$ has to be invertible, with a determinant that can be computed. And if $x$ has more dimensions than $z$,
 # the samples lie on a thin surface of volume zero: there is no density at all. With noise of standard deviation $s$ there
@@ -754,9 +738,8 @@ lab.predict("ten_times_less_noise", outcome=own_samples[0.01] - own_samples[0.1]
 assert abs(own_samples[0.01] - own_samples[0.1] - math.log(10)) < 0.05
 
 # %% [markdown]
-# It grows by log 10 = 2.3, and without end as the noise goes to zero: such numbers compare noises, not models. A decoder from
-# 20 numbers to 784 pixels is such a map. Used without noise, as in a GAN, it gives samples and no likelihood. With noise it
-# is the next recipe.
+# It grows by log 10 = 2.3, without end: such numbers compare noises, not models. A decoder from 20 numbers to 784 pixels is such a
+# map. Used without noise, as in a GAN, it gives samples and no likelihood. With noise it is the next recipe.
 
 # %% [markdown]
 # ## 6 Recipe 2: mix a simple family
@@ -793,14 +776,13 @@ assert (by_quadrature.exp().sum() * 0.04 - 1).abs() < 1e-3, "the density integra
 assert error < 0.01, "both routes agree"
 
 # %% [markdown]
-# **The catch.** One dimension is easy. For images we need many, and a grid is out of the question. Does Monte Carlo
-# survive? To know the truth we need a model whose integral can be done: if $f$ is linear, $f(z) = \mu + W z$, then $x$
-# is Gaussian (probabilistic PCA; Tipping and Bishop, 1999), with the exact density
+# **The catch.** Does Monte Carlo survive in many dimensions? To know the truth we need a model whose integral can be done: if
+# $f$ is linear, $f(z) = \mu + W z$, then $x$ is Gaussian (probabilistic PCA; Tipping and Bishop, 1999):
 #
 # $$p(x) = \mathcal{N}\big(x;\ \mu,\ W W^\top + s^2 I\big) \tag{1.11}$$
 #
-# (As in section 4 we take grey pixels for real numbers.) We fit it to all training digits, by maximum likelihood, with $m$
-# latent dimensions, and estimate the density of test digits with $K$ samples from the prior.
+# We fit it to all training digits by maximum likelihood, taking grey pixels for real numbers, with $m$ latent dimensions, and
+# estimate the density of test digits with $K$ samples from the prior.
 #
 # **Predict, then run.** With $K$ = 10,000, up to which $m$ of 1, 2, 5, 10, 20, 50 is the estimate within a nat?
 
@@ -878,11 +860,11 @@ assert all(abs(short[m, K]) < 0.5 for m, K in short if needed[m] < math.log(K) -
 assert all(short[m, K] > 1 for m, K in short if needed[m] > math.log(K) + 3)
 
 # %% [markdown]
-# Why there? The samples that matter lie where the posterior $p(z \mid x)$ is, and there $p(z \mid x) / p(z) = p(x \mid z) / p(x)$ is
+# Why there? Samples matter where the posterior $p(z \mid x)$ is, and there $p(z \mid x) / p(z) = p(x \mid z) / p(x)$ is
 # about $e^{\mathrm{KL}}$: the posterior fills about $e^{-\mathrm{KL}}$ of the prior. Of $K$ draws from the prior, $K
 # e^{-\mathrm{KL}}$ hit it (Chatterjee and Diaconis, 2018). The estimate 1.10 is unbiased for $p(x)$ at any $K$, and yet nearly
-# always far too small. For $m = 50$ it would take $e^{93}$ draws. One has to draw $z$ where it matters *for this $x$*, from the
-# posterior, which is unknown. **This is the problem that notebook 03 solves.**
+# always far too small. For $m = 50$ it takes about $e^{93}$. One has to draw $z$ from the posterior,
+# which is unknown. **This is the problem that notebook 03 solves.**
 
 # %% [markdown]
 # ## 7 Recipe 3: an unnormalised log-density
@@ -912,8 +894,7 @@ assert abs(log_normaliser(-(x**2) / 2, 0.01) - 0.5 * math.log(2 * math.pi)) < 1e
 )
 
 # %% [markdown]
-# The first column of numbers settles: the integral is finite. The second grows without end: $\exp(x^2 / 4)$ is no
-# density.
+# The first integral is finite; the second grows without end: $\exp(x^2 / 4)$ is no density.
 #
 # **Sampling.** The gradient of $\log p$ does not contain $Z$. *Langevin dynamics* follows it uphill, with noise:
 #
@@ -939,9 +920,8 @@ def langevin_step(x, gradient, step, noise):
 langevin_step = lab.check("langevin_step", langevin_step)
 
 # %% [markdown]
-# The ring again. 5,000 chains start at random; we compare the histogram of where they end with the density, by the total
-# variation distance: half the sum of the absolute differences over cells of 0.2 by 0.2, 0 if they agree and 1 if they
-# have nothing in common. The floor is the same distance for 5,000 independent exact samples.
+# The ring again. 5,000 chains start at random. *Total variation* compares the histogram of where they end with the density: 0 if
+# they agree, 1 if they have nothing in common; the floor is that of 5,000 exact samples.
 
 
 # %%
@@ -1067,8 +1047,8 @@ assert kls["with noise"] < 0.05 and kls["best Gaussian"] > 0.5
 assert kls["without noise"] > 0.5, "chains that only climb are not samples"
 
 # %% [markdown]
-# Without noise the "samples" are points near the modes of $f$: the loss looks as harmless as before, and the density is wrong. Only a
-# look at the density, or at a long chain's samples beside the data, tells.
+# Without noise the "samples" sit near the modes of $f$: the code runs as before, and the density is wrong. Only the density, or a
+# long chain's samples beside data, tells.
 #
 # **The catch.** The fit gave $f$, but a likelihood needs $Z$. For images, a grid with only two values per pixel has this many
 # points:
@@ -1081,22 +1061,14 @@ years = math.log10(points) - 9 - math.log10(365 * 24 * 3600)
 print(f"at a billion points per second: about 10 to the {years:.0f} years")
 
 # %% [markdown]
-# And where the modes lie far apart, chains may take very long from one to the other. Diffusion models were built around these
-# difficulties; this course does not follow them.
-#
-# | recipe | density | catch | in this course |
-# | --- | --- | --- | --- |
-# | 1 transform | exact, if $f$ is invertible | no density into a higher dimension | 05 |
-# | 2 mix | a marginal, always | an integral that naive Monte Carlo cannot do | 03, 04 |
-# | 3 normalise | up to a constant | for images, $Z$ can only be estimated | here only |
+# And where modes lie far apart, chains take very long from one to the other.
 
 # %% [markdown]
 # ## 8 The scoreboard starts
 #
-# The thread through this course is one number: the log-likelihood of the same binarised test digits, in nats per image.
-# Each pixel is drawn once as 0 or 1, with its grey value as the probability, with a fixed seed. Binary data have a great
-# advantage: the log-likelihood is a log-probability, so it is never positive, and $-\log_2 p(x)$ is the number of bits
-# that an ideal code needs for the image.
+# The thread through this course is the log-likelihood of the same binarised test digits, in nats per image. Each pixel is drawn
+# once as 0 or 1, with its grey value as the probability and a fixed seed. A log-probability of binary data is never
+# positive, and $-\log_2 p(x)$ is the number of bits that an ideal code needs for the image.
 #
 # **Bits per dimension** divide by the number of pixels, $D = 784$:
 #
@@ -1120,8 +1092,7 @@ def bpd(nats):
 bpd = lab.check("bits_per_dimension", bpd)
 
 # %% [markdown]
-# The simplest model: **independent pixels**, each a coin of its own. It is the mixture below with one component. A
-# finite **mixture of Bernoullis** has $C$ components with weights $\pi_c$, and within each the pixels are independent:
+# The simplest model: **independent pixels**, each a coin of its own. It is the case $C = 1$ of a **mixture of Bernoullis**, which has $C$ components with weights $\pi_c$, and within each the pixels are independent:
 #
 # $$p(x) = \sum_{c=1}^{C} \pi_c \prod_{d=1}^{784} \theta_{cd}^{x_d} (1 - \theta_{cd})^{1 - x_d} \tag{1.15}$$
 #
@@ -1136,9 +1107,8 @@ bpd = lab.check("bits_per_dimension", bpd)
 # $$\log p(x_i) = \sum_c r_{ic} \log \frac{\pi_c\, p(x_i \mid c)}{r_{ic}}
 #   + \mathrm{KL}\big(r_i \,\|\, p(c \mid x_i)\big) \tag{1.17}$$
 #
-# The first term is a lower bound. The E-step makes the KL zero, so that the bound touches; the M-step, with $r$ fixed, maximises
-# the bound (set its derivative in $\theta_{cd}$ to zero: 1.16 with $\alpha = 0$). So the likelihood never falls. Notebook 03 uses
-# the same bound where Bayes' rule can't be computed.
+# The first term is a lower bound. The E-step makes the KL zero: the bound touches. The M-step, with $r$ fixed, maximises the bound
+# (its derivative in $\theta_{cd}$ is zero at 1.16 with $\alpha = 0$). So the likelihood never falls.
 #
 # **Exercise 1.9** (difficulty 2 of 3, 8 minutes). Write the M-step for $\theta$.
 #
@@ -1188,9 +1158,10 @@ assert all(abs(bound[0] - nats) < 1e-2 for bound, nats in zip(em_bounds, em_curv
 assert all(bound[1] < nats for bound, nats in zip(em_bounds, em_curve, strict=True))
 
 # %% [markdown]
-# `lab.BernoulliMixture.fit` takes ten such steps with $\alpha = 0.1$ on all training digits. How many components? Validation digits
-# choose. **Predict, then run.** From 1 to 300: can the training log-likelihood (of 10,000 digits) turn down? And which size
-# will be chosen?
+# `lab.BernoulliMixture.fit` takes ten such steps with $\alpha = 0.1$ on all training digits.
+#
+# **Predict, then run.** From 1 to 300 components: can the training log-likelihood (of 10,000 digits) turn down? And which size
+# will validation digits choose?
 
 # %%
 lab.predict("components_chosen", ...)
@@ -1221,11 +1192,10 @@ assert chosen == digits.pick(mnist=300, bundled=30), digits.pick(
 )
 
 # %% [markdown]
-# More components always fit the training digits better. On MNIST 300 is the largest size that we tried, after ten steps of EM
-# from one start, and no optimum. On the 1,250 bundled digits the validation row turns while the training row climbs on.
+# More components fit the training digits ever better here. On MNIST 300 is the largest size that we tried, from one start, and no
+# optimum; on the bundled digits the validation row turns.
 #
-# Now the test digits, once. The line below the scoreboard says on which data the numbers were measured; the later
-# notebooks add their rows.
+# Now the test digits, once. Later notebooks add their rows.
 
 # %%
 test_nats = {size: mixtures[size].log_prob(x_test) for size in (1, runner_up, chosen)}
@@ -1242,9 +1212,8 @@ if digits.source == "mnist":
     assert abs(test_nats[1].mean() + 206) < 1, "about -206 nats"
 
 # %% [markdown]
-# How sure are we of such differences? The ± treats a row alone. But both models saw the **same** digits. A *paired* bootstrap
-# (Efron, 1979) draws test digits with replacement and looks at the mean difference, in which most of the variation between
-# digits cancels.
+# How sure are we of such differences? The ± treats a row alone, but both models saw the **same** digits. A *paired* bootstrap
+# (Efron, 1979) draws test digits with replacement and looks at the mean difference.
 
 # %%
 difference, lower, upper = lab.paired_bootstrap(test_nats[chosen], test_nats[runner_up])
@@ -1258,10 +1227,8 @@ print(f"as if not paired      : {difference - separate:.2f} to {difference + sep
 assert upper - lower < separate, "pairing more than halves the interval"
 
 # %% [markdown]
-# The interval says how much the difference depends on **which test digits** were drawn, for these two fitted models. EM
-# from another start gives other models: that variation it does not contain.
-#
-# The mixture is recipe 2 with a $z$ that takes finitely many values. Each digit has to resemble one of the templates.
+# The interval is over **which test digits** were drawn, for these two fitted models. EM from another start gives other models:
+# that variation it does not contain.
 
 # %% [markdown]
 # ## 9 The chain rule
@@ -1326,16 +1293,16 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# Exact, in seconds, and far above the mixture. **Why then would one want latents at all?** Look at the samples: strokes
-# are smooth where pixels are near, and few make a digit; a mixture's resemble digits, with speckles. Likelihood and looks are not the same thing. Also, the model has no code
-# for an image (nothing to compress, cluster or change), it depends on an arbitrary order, and it draws 784 pixels one
-# after the other. Notebooks 03 and 04 ask whether latent variables can have all that, and the nats too.
+# Exact, in seconds, and far above the mixture. **Why then would one want latents at all?** Look at the samples: neighbouring
+# pixels agree, and few strokes make a digit. Also, the model has no code for an image (nothing to cluster or to change),
+# its order is arbitrary, and it draws 784 pixels one after the other. Can latent variables have all that, and the nats
+# too? Notebooks 03 and 04 try.
 
 # %% [markdown]
 # ## 10 Four audits
 #
-# A wrong model looks like a right one: the loss falls, samples appear. Four questions find most mistakes, in this course and in
-# code that thousands have copied. Ask them of a case small enough that the answer is known.
+# A wrong model looks like a right one: the loss falls, samples appear. Four questions, asked of a case small enough that the
+# answer is known, find most mistakes, here and in code that thousands have copied.
 #
 # | audit | how | what it found |
 # | --- | --- | --- |
@@ -1395,8 +1362,8 @@ assert averaged.exp().sum() > 1.5, "the average does not"
 assert (truth.exp() * averaged).sum() > (truth.exp() * truth).sum() + 0.3, "and beats the entropy"
 
 # %% [markdown]
-# Averaged over orders, each pixel is told of its neighbours on *both* sides: it is no longer a chain, the sum is near two, and
-# "better than the entropy" is impossible. Averaging the *probabilities* of whole images would be a mixture, and sums to one.
+# Averaged over orders, each pixel is told of neighbours on *both* sides: no chain, a sum near two, and an impossible score, "better
+# than the entropy". Averaging *probabilities* of whole images is a mixture, and sums to one.
 #
 # **Exercise 1.11** (difficulty 2 of 3, 10 minutes). Find the mistake with the second audit, and mend it. This is how a published
 # notebook draws from a mixture of Gaussians whose density has the variance $e^{\ell}$, with $\ell$ = `log_var`:
@@ -1427,9 +1394,8 @@ draw = lab.check("mixture_sampler", draw)
 # against the mixture above. The test digits stay out of it.
 
 # %% [markdown]
-# **A worked example.** `fit` binarises the training digits once, and 300 templates fit those very draws. EM needs the
-# pixels only in sums that are linear in $x_d$ (1.16), and for the E-step in $\log p(x_i \mid c)$, linear too: with the grey value in
-# place of the bit, both become expectations over all binarisations. Does that pay?
+# **A worked example.** `fit` binarises the training digits once, and 300 templates fit those very draws. Both steps use the pixels
+# linearly, so that the grey value in place of the bit averages over all binarisations. Does that pay?
 
 
 # %%
@@ -1463,17 +1429,16 @@ print("({:.2f} to {:.2f})".format(*gain[1:]))
 assert gain[1] > 0, "it pays a little, on these digits and this start"
 
 # %% [markdown]
-# It pays a little, from this start and on these digits; more templates pay more. What else changes? The start, the number of steps,
-# $\alpha$, or what the templates share.
+# It pays a little. What else could change: the start, the steps, $\alpha$, or what the templates share.
 
 # %% [markdown]
 # ## Summary
 #
-# 1. Maximum likelihood minimises KL(data, model): a model that cannot fit the data still tries to cover them.
-# 2. A generative model learns $p(x, y)$ or $p(x)$: it can draw, classify, and say how probable an $x$ is.
+# 1. Maximum likelihood minimises KL(data, model): the model tries to cover all data.
+# 2. A generative model can draw, classify, and say how probable an $x$ is.
 # 3. Transform, mix, normalise, or the chain rule: each can be fitted, and each has a catch.
-# 4. Naive Monte Carlo for a marginal fails once KL(posterior, prior) exceeds log K: look where $z$ matters.
-# 5. Audit: does it sum to one, does the sampler match, is the bound below, are the units nats per image?
+# 4. Naive Monte Carlo fails once KL(posterior, prior) exceeds log K: look where $z$ matters.
+# 5. Audit: sum, sampler, bound, units.
 #
 # ## Errata of the handout
 #
@@ -1481,7 +1446,7 @@ assert gain[1] > 0, "it pays a little, on these digits and this start"
 # | --- | --- | --- |
 # | eq. 1 | $P_{\text{model}}(x / \theta)$ | $p_\theta(x)$, and the expectation is estimated by the mean over the training set (1.1). Maximising it minimises KL(data, model) (1.4) |
 # | 0.2, recipe 2 | $X = \mathcal{N}(f(Z), \Sigma)$ | $X$ given $Z$ is Gaussian; the marginal of $X$ is a continuous mixture (1.9) |
-# | 0.2, recipe 3 | a density $\exp f(x) / Z_\theta$ | only where the integral is finite; $Z_\theta$ is not the latent $Z$ (1.12) |
+# | 0.2, recipe 3 | a density $\exp f(x) / Z_\theta$ | where the integral is finite; $Z_\theta$ is not the latent $Z$ (1.12) |
 #
 # ## References
 #

@@ -28,7 +28,7 @@
 #   score;
 # - say how a model's output has to be read for it to have a likelihood, and what each model is for.
 #
-# **Time needed:** about 2 hours, with four exercises. On two cores the cells run in about 50 seconds after the other
+# **Time needed:** about 2 hours, with four exercises. On two cores the cells run in about a minute after the other
 # notebooks, and in about 95 seconds without them, since they train what is missing.
 
 # %%

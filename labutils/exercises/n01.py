@@ -9,11 +9,12 @@ import torch
 
 LOWEST = ("The result is lowest at the mean. A density is highest there.", "Look for a minus sign.")
 WIDE = ("A wide Gaussian is as high as a narrow one: not both integrate to 1.", "Add log_var.")
-LOG_VARIANCE = ("The variance is a term. Eq. 1.2 has its logarithm.", "log_var is that already.")
+RAW = ("The variance is a term. Eq. 1.2 has its logarithm.", "log_var is that already.")
 CONSTANT = (
     "This density integrates to 2.5. It should to 1.",
     "The constant, log 2 pi, is missing.",
 )
+OVER_EXAMPLES = ("A class adds up to 1 over the examples.", "Normalise over the last axis.")
 VARIANCE = ("The squared distance isn't divided by the variance.", "That is log_var.exp().")
 
 
@@ -31,6 +32,7 @@ def bayes_rule(log_p_x_given_y, log_prior):
 
 
 SLOPES = torch.tensor([-2.0, -0.5, 0.2, 0.5, 2, 3])
+THINS = ("Where the map stretches, the density rises. Mass is kept: it has to thin.", "Subtract.")
 DECREASING = ("For a decreasing map this is nan.", "Take the absolute value of the slope first.")
 NO_LOGARITHM = ("A slope is subtracted from a logarithm.", "Take the slope's logarithm too.")
 DIVIDED = ("The slope divides the density, not its logarithm.", "Subtract logarithms.")
@@ -128,7 +130,7 @@ EXERCISES = {
                 pairs.HALF_OF_SOME
             ),
             "gaussian_log_density(x, mean, log_var) + 0.5 * log_var": WIDE,
-            "gaussian_log_density(x, mean, log_var) + 0.5 * (log_var - log_var.exp())": LOG_VARIANCE,
+            "gaussian_log_density(x, mean, log_var) + 0.5 * (log_var - log_var.exp())": RAW,
             "-0.5 * (log_var + (x - mean) ** 2 / log_var.exp())": CONSTANT,
             "gaussian_log_density(x, mean, 2 * log_var)": pairs.LOG_STD,
             "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var)": VARIANCE,
@@ -158,16 +160,10 @@ EXERCISES = {
                 "log_prior is a logarithm already: add it as it is.",
             ),
             "log_p_x_given_y + log_prior": ("It doesn't add up to 1.", "Subtract its logsumexp."),
-            "(log_p_x_given_y + log_prior).log_softmax(0)": (
-                "The probabilities of a class add up to 1 over the examples.",
-                "Normalise over the classes, the last axis.",
-            ),
+            "(log_p_x_given_y + log_prior).log_softmax(0)": OVER_EXAMPLES,
             "(log_p_x_given_y + log_prior).softmax(-1)": pairs.LOGARITHM,
             "(log_p_x_given_y + log_prior).softmax(-1).log()": pairs.OUT_OF_RANGE,
             "(lambda p: (p / p.sum(1, keepdim=True)).log())((log_p_x_given_y + log_prior).exp())": (
-                pairs.OUT_OF_RANGE
-            ),
-            "(lambda a: a - a.exp().sum(-1, keepdim=True).log())(log_p_x_given_y + log_prior)": (
                 pairs.OUT_OF_RANGE
             ),
             "log_prior + log_p_x_given_y.log_softmax(-1)": (
@@ -181,10 +177,7 @@ EXERCISES = {
         change_of_variables,
         inputs=lambda draw: (draw.normal(6), SLOPES * (1 + 0.5 * draw.uniform(6))),
         mistakes={
-            "log_p_z + slope.abs().log()": (
-                "Where the map stretches, the density rises. Mass is kept, so it has to thin.",
-                "Look at the sign of the slope's term.",
-            ),
+            "log_p_z + slope.abs().log()": THINS,
             "log_p_z - slope.log()": DECREASING,
             "log_p_z - slope.log().abs()": DECREASING,
             "log_p_z - slope.abs()": NO_LOGARITHM,
@@ -231,8 +224,8 @@ EXERCISES = {
             "step * gradient + math.sqrt(2 * step) * noise": ("It forgets where it was.", "Add x."),
             "x + step * gradient": ("It climbs to a mode and stays.", "The noise is missing."),
             "x + gradient + math.sqrt(2 * step) * noise": (
-                "However small the step, the walk goes equally far uphill.",
-                "Multiply the gradient by step.",
+                "A small step climbs as far.",
+                "Use step.",
             ),
         },
     ),
