@@ -31,6 +31,7 @@ def bayes_rule(log_p_x_given_y, log_prior):
     return log_joint - log_joint.logsumexp(-1, keepdim=True)
 
 
+ONE_PRIOR = ("The denominator lacks the prior.", "Equation 1.6 divides by the sum of numerators.")
 SLOPES = torch.tensor([-2.0, -0.5, 0.2, 0.5, 2, 3])
 THINS = ("Where the map stretches, the density rises. Mass is kept: it has to thin.", "Subtract.")
 DECREASING = ("For a decreasing map this is nan.", "Take the absolute value of the slope first.")
@@ -42,6 +43,11 @@ def change_of_variables(log_p_z, slope):
     return log_p_z - slope.abs().log()
 
 
+DOWNHILL = ("The walk goes downhill. Samples gather where f is high.", "Look at a sign.")
+ANY_STEP = (
+    "However small the step, the walk climbs equally far.",
+    "Multiply the gradient by step.",
+)
 NOISE = ("With noise of this size the walk settles elsewhere.", "Its variance is twice the step.")
 
 
@@ -73,6 +79,7 @@ def coupling(x, shift, log_scale):
     return torch.stack([z_2, x[:, 0]], -1)
 
 
+UPHILL = ("A lower loss makes the data less probable.", "Losses are minimised: look at the signs.")
 NOT_LOG_Z = ("Samples of p itself don't give log Z this way.", "The gradient has the mean of f.")
 
 
@@ -166,10 +173,7 @@ EXERCISES = {
             "(lambda p: (p / p.sum(1, keepdim=True)).log())((log_p_x_given_y + log_prior).exp())": (
                 pairs.OUT_OF_RANGE
             ),
-            "log_prior + log_p_x_given_y.log_softmax(-1)": (
-                "The prior is in the numerator and not in the denominator, which needs both.",
-                "Equation 1.6 divides by the sum of all numerators.",
-            ),
+            "log_prior + log_p_x_given_y.log_softmax(-1)": ONE_PRIOR,
         },
     ),
     "change_of_variables": Exercise(
@@ -207,15 +211,10 @@ EXERCISES = {
         langevin_step,
         inputs=lambda draw: (*draw.normal(2, 4, 2), 0.02 + 0.2 * draw.uniform(), draw.normal(4, 2)),
         mistakes={
-            "x - step * gradient + math.sqrt(2 * step) * noise": (
-                "The walk goes downhill.",
-                "Flip a sign.",
-            ),
+            "x - step * gradient + math.sqrt(2 * step) * noise": DOWNHILL,
             "x + step * gradient + step * noise": NOISE,
             "x + step * gradient + math.sqrt(step) * noise": NOISE,
             "x + step * gradient + 2 * step * noise": NOISE,
-            "x + step * gradient + 2 * math.sqrt(step) * noise": NOISE,
-            "x + step * gradient + math.sqrt(2) * step * noise": NOISE,
             "x + step * gradient + noise": NOISE,
             "x + step / 2 * gradient + math.sqrt(step) * noise": (
                 "Many papers write it this way: it is equation 1.13 with half the step.",
@@ -223,10 +222,7 @@ EXERCISES = {
             ),
             "step * gradient + math.sqrt(2 * step) * noise": ("It forgets where it was.", "Add x."),
             "x + step * gradient": ("It climbs to a mode and stays.", "The noise is missing."),
-            "x + gradient + math.sqrt(2 * step) * noise": (
-                "A small step climbs as far.",
-                "Use step.",
-            ),
+            "x + gradient + math.sqrt(2 * step) * noise": ANY_STEP,
         },
     ),
     "energy_loss": Exercise(
@@ -235,7 +231,7 @@ EXERCISES = {
         inputs=lambda draw: (draw.normal(6), draw.normal(4)),
         gradient=("f_of_data", "f_of_samples"),
         mistakes={
-            "-energy_loss(f_of_data, f_of_samples)": ("It makes data improbable.", "Flip it."),
+            "-energy_loss(f_of_data, f_of_samples)": UPHILL,
             "f_of_samples.sum() - f_of_data.sum()": pairs.BATCH_SUMMED,
             "-f_of_data.mean()": ("Nothing holds f, and Z, down.", "Push f down at the samples."),
             "f_of_samples.exp().mean().log() - f_of_data.mean()": NOT_LOG_Z,
@@ -266,7 +262,6 @@ EXERCISES = {
             "x @ weight.T + offset": AFTER,
             "x @ weight.tril().T + offset": SEES,
             "x @ weight.tril(1).T + offset": AFTER,
-            "x @ weight.triu(1).T + offset": AFTER,
             "x @ weight.tril(-1) + offset": AFTER,
             "x @ weight.tril(-2).T + offset": ("The pixel just before is not seen.", "tril(-1)."),
             "x @ weight.tril(-1).T": ("The first pixel is a fair coin.", "Add the offset."),
@@ -281,9 +276,11 @@ EXERCISES = {
             "mean[component] + log_var[component].exp() * noise": SPREAD,
             "mean[component] + log_var[component] * noise": SPREAD,
             "mean[component] + log_var[component].abs().sqrt() * noise": SPREAD,
-            "mean[component] + (2 * log_var[component]).exp() * noise": SPREAD,
             "mean[component] + noise": ("All components are equally wide.", "Scale the noise."),
-            "mean[component] + (log_var[component] / 2).exp()": ("No draw differs.", "Use noise."),
+            "mean[component] + (log_var[component] / 2).exp()": (
+                "All draws of one agree.",
+                "Use noise.",
+            ),
         },
     ),
     "bits_per_dimension": Exercise(
