@@ -71,10 +71,10 @@ lab.figures.show(lab.diagrams.taxonomy())
 #
 # Let $p_\theta(x)$ be a density with parameters $\theta$. **Maximum likelihood** chooses the parameters under which the
 # data, taken as independent draws from one distribution, are most probable. The expectation over that unknown
-# distribution is estimated by the mean over the training set, whose maximiser estimates the true one:
+# distribution is estimated by the mean over the training set, and $\theta^*$ by the maximiser $\hat\theta$ of that mean:
 #
-# $$\theta^* = \arg\max_\theta\, \mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big]
-#   \approx \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log p_\theta(x_i) \tag{1.1}$$
+# $$\theta^* = \arg\max_\theta\, \mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big],
+#   \qquad \hat\theta = \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log p_\theta(x_i) \tag{1.1}$$
 #
 # **The sign convention of this course:** the text maximises log-likelihoods and bounds on them; the code minimises
 # losses, `loss = -log_likelihood`. Log-densities are in **nats** (natural logarithms), summed over the dimensions of an
@@ -106,7 +106,7 @@ gaussian_log_density = lab.check("gaussian_log_density", gaussian_log_density)
 # Gradient ascent climbs the mean log-likelihood. For one Gaussian there is also a closed form, the mean and the mean
 # squared deviation of the data, so that we can check where it arrives:
 #
-# $$\mu^* = \frac{1}{N} \sum_i x_i, \qquad (\sigma^*)^2 = \frac{1}{N} \sum_i (x_i - \mu^*)^2 \tag{1.3}$$
+# $$\hat\mu = \frac{1}{N} \sum_i x_i, \qquad \hat\sigma^2 = \frac{1}{N} \sum_i (x_i - \hat\mu)^2 \tag{1.3}$$
 
 
 # %%
@@ -590,10 +590,11 @@ lab.figures.show(
 #
 # $$z_2 = \big(x_2 - t(x_1)\big)\, e^{-s(x_1)}, \qquad \log p_X(x) = \log p_Z(z) - s(x_1) \tag{1.8}$$
 #
-# The next layer does the same with the two coordinates exchanged, and so on; the last $z$ is N(0, I).
+# The $-s$ is 1.7 again, for a slope of $e^s$. The next layer does the same with the coordinates exchanged, and so on; the last $z$
+# is N(0, I).
 #
 # **Exercise 1.5** (difficulty 2 of 3, 6 minutes). Write the way from $x$ to $z$ through one layer, and return the coordinates
-# exchanged, $(z_2, z_1)$, for the next one. Which line of 1.8 is the change of variables 1.7?
+# exchanged, $(z_2, z_1)$, for the next one.
 #
 # <details><summary>Hint 1</summary>Undo the shift before the stretch: the layer, from z to x, stretches first.</details>
 # <details><summary>Hint 2</summary><code>x[:, 0]</code> and <code>x[:, 1]</code> are the coordinates;
@@ -698,7 +699,7 @@ assert flow_nats - ring_entropy < 0.05 and flow_kl < 0.05, "the flow is nearly t
 assert gaussian_nats - ring_entropy > 0.5, "one Gaussian is not"
 
 # %% [markdown]
-# The rest has a reason: a ring has a hole, and no invertible, continuous map of the plane makes one.
+# No invertible, continuous map of the plane makes a hole: look for the flow's bridge in the picture of section 7.
 #
 # **The catch.** $f$ has to be invertible, with a determinant that can be computed. And if $x$ has more dimensions than $z$,
 # the samples lie on a thin surface of volume zero: there is no density at all. With noise of standard deviation $s$ there
@@ -863,7 +864,7 @@ assert all(short[m, K] > 1 for m, K in short if needed[m] > math.log(K) + 3)
 # Why there? Samples matter where the posterior $p(z \mid x)$ is, and there $p(z \mid x) / p(z) = p(x \mid z) / p(x)$ is
 # about $e^{\mathrm{KL}}$: the posterior fills about $e^{-\mathrm{KL}}$ of the prior. Of $K$ draws from the prior, $K
 # e^{-\mathrm{KL}}$ hit it (Chatterjee and Diaconis, 2018). The estimate 1.10 is unbiased for $p(x)$ at any $K$, and yet nearly
-# always far too small. For $m = 50$ it takes about $e^{93}$. One has to draw $z$ from the posterior,
+# always far too small. For $m = 50$ one needs about $e^{93}$. One has to draw $z$ from the posterior,
 # which is unknown. **This is the problem that notebook 03 solves.**
 
 # %% [markdown]
@@ -1028,9 +1029,13 @@ lab.predict("kl_without_noise", outcome="larger" if larger else "smaller")
 # %% tags=["figure"]
 figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), sharey=True)
 with torch.no_grad():
-    shown = {"ring": log_ring, "flow": flow.log_prob(cells), **log_q}
-shown = {"the ring": log_ring, "flow": shown["flow"], "energy": log_q["with noise"],
-         "energy, no noise": log_q["without noise"]}  # fmt: skip
+    log_flow = flow.log_prob(cells)
+shown = {
+    "ring": log_ring,
+    "flow": log_flow,
+    "energy": log_q["with noise"],
+    "energy, no noise": log_q["without noise"],
+}
 for axis, (name, values) in zip(axes, shown.items(), strict=True):
     axis.imshow(values.exp().view(160, 160).T, origin="lower", extent=(-4, 4, -4, 4), vmax=0.19)
     axis.set(title=f"{name}: KL {kl_from_ring(values):.2f}", xlabel="$x_1$")
@@ -1108,7 +1113,8 @@ bpd = lab.check("bits_per_dimension", bpd)
 #   + \mathrm{KL}\big(r_i \,\|\, p(c \mid x_i)\big) \tag{1.17}$$
 #
 # The first term is a lower bound. The E-step makes the KL zero: the bound touches. The M-step, with $r$ fixed, maximises the bound
-# (its derivative in $\theta_{cd}$ is zero at 1.16 with $\alpha = 0$). So the likelihood never falls.
+# (its derivative in $\theta_{cd}$ is zero at 1.16 with $\alpha = 0$). So the likelihood never falls; with $\alpha$, that of real and
+# imagined pixels.
 #
 # **Exercise 1.9** (difficulty 2 of 3, 8 minutes). Write the M-step for $\theta$.
 #
@@ -1245,7 +1251,7 @@ assert upper - lower < separate, "pairing more than halves the interval"
 #
 # <details><summary>Hint 1</summary>What may pixel d see of itself? <code>tril</code> keeps a triangle, and its argument
 # says which.</details>
-# <details><summary>Hint 2</summary>Row d of the matrix holds the weights of pixel d, so that it is transposed.</details>
+# <details><summary>Hint 2</summary>Row d of the matrix holds the weights of pixel d: transpose it.</details>
 
 
 # %% jupyter={"source_hidden": true}
@@ -1389,13 +1395,13 @@ draw = lab.check("mixture_sampler", draw)
 
 # %% [markdown]
 # **Investigate** (difficulty 3 of 3, 20 minutes). Twice as many components bring the mixture of Bernoullis, after ten steps of EM,
-# from -128.6 to -124.9 nats on MNIST's validation digits. Beat -123, in 15 seconds on two cores and within 1.2 GiB. A
+# from -128.6 to -124.9 nats on MNIST's validation digits (one seed). Beat -123, in 15 seconds on two cores and within 1.2 GiB. A
 # good answer says what was changed and why it should help, and gives the mean on validation digits with a paired interval
 # against the mixture above. The test digits stay out of it.
 
 # %% [markdown]
-# **A worked example.** `fit` binarises the training digits once, and 300 templates fit those very draws. Both steps use the pixels
-# linearly, so that the grey value in place of the bit averages over all binarisations. Does that pay?
+# **A worked example.** `fit` binarises the training digits once, and 300 templates fit those very draws. Both steps use pixels in
+# linear sums: the grey value in place of the bit gives their means over all binarisations. Does that pay?
 
 
 # %%
@@ -1429,7 +1435,7 @@ print("({:.2f} to {:.2f})".format(*gain[1:]))
 assert gain[1] > 0, "it pays a little, on these digits and this start"
 
 # %% [markdown]
-# It pays a little. What else could change: the start, the steps, $\alpha$, or what the templates share.
+# It pays a little, on this start. What else could change: the start, the steps, $\alpha$, or what the templates share.
 
 # %% [markdown]
 # ## Summary

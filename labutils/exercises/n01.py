@@ -274,7 +274,6 @@ EXERCISES = {
         inputs=lambda draw: (*draw.normal(2, 3, 2), draw.integers(0, 3, (6,)), draw.normal(6, 2)),
         mistakes={
             "mean[component] + log_var[component].exp() * noise": SPREAD,
-            "mean[component] + log_var[component] * noise": SPREAD,
             "mean[component] + log_var[component].abs().sqrt() * noise": SPREAD,
             "mean[component] + noise": ("All components are equally wide.", "Scale the noise."),
             "mean[component] + (log_var[component] / 2).exp()": (
