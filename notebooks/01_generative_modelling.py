@@ -22,10 +22,10 @@
 # **After this notebook you will be able to**
 #
 # - fit a density by maximum likelihood, and say which divergence that minimises;
-# - tell a generative from a discriminative model, by what each can do;
+# - tell a generative from a discriminative model;
 # - fit a flow, a mixture, an energy-based model and a belief network, and name the catch of each;
-# - say when the obvious estimate of a marginal likelihood fails, and by how much;
-# - audit a model: does it sum to one, do its samples match, is its bound one, what are its units?
+# - say when the naive estimate of a marginal likelihood fails;
+# - audit a model in four ways.
 #
 # **Time needed:** about 2 hours and a half, 80 minutes of them for the exercises. The cells run in about a minute on
 # two cores.
@@ -103,8 +103,7 @@ def gaussian_log_density(x, mean, log_var):
 gaussian_log_density = lab.check("gaussian_log_density", gaussian_log_density)
 
 # %% [markdown]
-# Gradient ascent climbs the mean log-likelihood. For one Gaussian there is also a closed form, the mean and the mean
-# squared deviation of the data, so that we can check where it arrives:
+# Gradient ascent climbs the mean log-likelihood. For one Gaussian, a closed form says where it has to arrive:
 #
 # $$\hat\mu = \frac{1}{N} \sum_i x_i, \qquad \hat\sigma^2 = \frac{1}{N} \sum_i (x_i - \hat\mu)^2 \tag{1.3}$$
 
@@ -148,7 +147,7 @@ surface -= 0.5 * (best[1] - log_vars[:, None]).exp()
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2))
 axes[0].hist(ink.tolist(), bins=60, density=True, color="0.8")
 x = best[0] + torch.linspace(-13, 27, 300)
-for count, style in ((0, ":"), (15, "--"), (300, "-")):
+for count, style in ((0, ":"), (60, "--"), (300, "-")):
     curve = gaussian_log_density(x, *path[count]).exp()
     axes[0].plot(x, curve, style, color=lab.figures.BLUE, label=f"after {count} steps")
 axes[0].set(title="Ink of the training digits", xlabel="ink (%)", ylabel="density")
@@ -511,7 +510,7 @@ assert min(values[2] for values in told_apart.values()) > 0.8, "the plane is far
 # familiar $x$**: this is the density of two features, and whatever else an image has is lost in the projection. The
 # distance to the plane of the features, which no density here looks at, tells all three apart.
 #
-# Both classify; only the generative model draws and scores $x$, as far as its assumptions hold.
+# Both classify; only the generative model draws and scores $x$.
 
 # %% [markdown]
 # ## 5 Recipe 1: transform a simple variable
@@ -845,7 +844,7 @@ for K, marker in zip(sample_sizes, "^so", strict=True):
 axes.axvline(0, color="0.7", linewidth=1)
 axes.set(xlabel="KL(posterior, prior) - log K (nats)", ylabel="nats below the truth")
 axes.set(yscale="symlog", title="Monte Carlo fails once the KL exceeds log K")
-axes.set(yticks=(0, 1, 10, 100), yticklabels=(0, 1, 10, 100))
+axes.set(ylim=(-0.5, 2_000), yticks=(0, 1, 10, 100, 1_000), yticklabels=(0, 1, 10, 100, 1_000))
 axes.legend()
 lab.figures.show(
     figure,
@@ -1034,7 +1033,7 @@ shown = {
     "ring": log_ring,
     "flow": log_flow,
     "energy": log_q["with noise"],
-    "energy, no noise": log_q["without noise"],
+    "no noise": log_q["without noise"],
 }
 for axis, (name, values) in zip(axes, shown.items(), strict=True):
     axis.imshow(values.exp().view(160, 160).T, origin="lower", extent=(-4, 4, -4, 4), vmax=0.19)
@@ -1043,8 +1042,8 @@ axes[0].set(title="The density", ylabel="$x_2$")
 lab.figures.show(
     figure,
     alt="Four densities in the plane: a ring that is darker on the right; the flow, nearly the same "
-    "with a thin gap; the energy-based model, nearly the same; and one fitted without noise, which "
-    "is not the ring.",
+    "with a thin gap; the energy-based model, nearly the same; and one fitted without noise, "
+    "which is flat.",
 )
 
 # %% tags=["claim"]
@@ -1052,8 +1051,8 @@ assert kls["with noise"] < 0.05 and kls["best Gaussian"] > 0.5
 assert kls["without noise"] > 0.5, "chains that only climb are not samples"
 
 # %% [markdown]
-# Without noise the "samples" sit near the modes of $f$: the code runs as before, and the density is wrong. Only the density, or a
-# long chain's samples beside data, tells.
+# Chains that only climb end where $f$ is higher than at the data, so that the loss pushes every hill down: $f$ becomes nearly flat. The
+# code runs as before; only the density, or a long chain's samples beside data, tells.
 #
 # **The catch.** The fit gave $f$, but a likelihood needs $Z$. For images, a grid with only two values per pixel has this many
 # points:
@@ -1233,8 +1232,7 @@ print(f"as if not paired      : {difference - separate:.2f} to {difference + sep
 assert upper - lower < separate, "pairing more than halves the interval"
 
 # %% [markdown]
-# The interval is over **which test digits** were drawn, for these two fitted models. EM from another start gives other models:
-# that variation it does not contain.
+# The interval is over **which test digits** were drawn. It does not contain how models vary with the start of EM.
 
 # %% [markdown]
 # ## 9 The chain rule
@@ -1265,7 +1263,7 @@ def belief_logits(x, weight, offset):
 belief_logits = lab.check("belief_logits", belief_logits)
 
 # %% [markdown]
-# **Predict, then run.** Independent pixels reach -206 nats, the mixture about -125. And a linear model of each pixel given those
+# **Predict, then run.** On MNIST independent pixels reach -206 nats, the mixture -129. And a linear model of each pixel given those
 # before it, without anything latent? (Its settings are in `recipes.py`: batches of 250, Adam, one cycle to 3e-2, five
 # epochs, chosen on validation digits.)
 
@@ -1273,15 +1271,17 @@ belief_logits = lab.check("belief_logits", belief_logits)
 lab.predict("belief_network_nats", ...)
 belief, history = lab.trained("belief_network", digits)
 with torch.no_grad():
-    logits = belief_logits(x_test, belief.weight, belief.offset)
-    belief_nats = belief.log_prob(x_test)
-by_hand = (x_test * logits - F.softplus(logits)).sum(-1)
+    belief_nats = torch.cat([belief.log_prob(part) for part in x_test.split(1_000)])
+    logits = belief_logits(x_test[:1_000], belief.weight, belief.offset)
+by_hand = (x_test[:1_000] * logits - F.softplus(logits)).sum(-1)
 board.enter("belief network", exact=belief_nats)
 lab.predict("belief_network_nats", outcome=belief_nats.mean())
 board
 
 # %% tags=["claim"]
-assert torch.allclose(by_hand, belief_nats, rtol=1e-4), "the exercise is what labutils computes"
+assert torch.allclose(by_hand, belief_nats[: len(by_hand)], rtol=1e-4), (
+    "the exercise is what labutils computes"
+)
 if digits.source == "mnist":
     assert abs(belief_nats.mean() + 97.5) < 0.5, "-97.5 nats, on one seed"
 assert belief_nats.mean() > test_nats[chosen].mean() + 5, "far above the mixture"
@@ -1293,7 +1293,7 @@ with lab.seeded(seed):
     ])  # fmt: skip
 names = ("test digits", "independent", "mixture", "belief network")
 lab.figures.show(
-    lab.figures.digit_grid(rows, row_labels=names, title="Likelihoods rise from row to row"),
+    lab.figures.digit_grid(rows, row_labels=names, title="More nats need not mean nicer digits"),
     alt="Rows of ten: binary test digits; noise in the shape of a blurred blob; digits with "
     "speckles; and strokes that are smooth nearby but seldom make a digit.",
 )
