@@ -118,7 +118,7 @@ def taxonomy() -> Figure:
             ("diffusion model", "lower bound", "a weighted bound", "named only"),
         )),
         ("explicit", "up to a constant:\nMarkov chain", GREEN, (
-            ("energy-based model", "density up to $Z$", "likelihood, by samples", "01"),
+            ("energy-based model", "density up to Z", "likelihood, by samples", "01"),
         )),
         ("implicit", "direct", ORANGE, (
             ("adversarial network (GAN)", "samples", "a game", "named only"),

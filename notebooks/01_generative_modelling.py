@@ -318,8 +318,8 @@ lab.figures.show(
 #
 # $$P(y \mid x) = \frac{P(y)\, p(x \mid y)}{\sum_{k} P(k)\, p(x \mid k)} \tag{1.6}$$
 #
-# A **discriminative** one, such as logistic regression, models $P(y \mid x)$ directly and nothing else. We give both the
-# same two features of real digits: the projections of ones, fours and sevens on the first two principal components
+# A **discriminative** one, such as logistic regression, models $P(y \mid x)$ and nothing else. We give both the same two
+# features: the projections of ones, fours and sevens on the first two principal components
 # of 5,000 of them.
 #
 # **Exercise 1.3** (difficulty 2 of 3, 4 minutes). Write equation 1.6 with logarithms: densities of images are far too
@@ -900,7 +900,7 @@ assert abs(log_normaliser(-(x**2) / 2, 0.01) - 0.5 * math.log(2 * math.pi)) < 1e
 #
 # $$x_{t+1} = x_t + \eta\, \nabla f(x_t) + \sqrt{2 \eta}\; \varepsilon_t, \qquad \varepsilon_t \sim \mathcal{N}(0, I) \tag{1.13}$$
 #
-# For a small step $\eta$ and many steps, $x_t$ is distributed almost as $p$ (Roberts and Tweedie, 1996).
+# For small $\eta$ and many steps, $x_t$ is distributed almost as $p$ (Roberts and Tweedie, 1996).
 #
 # **Exercise 1.6** (difficulty 1 of 3, 2 minutes). Write one step.
 #
@@ -1351,6 +1351,7 @@ def from_logits(logits):
     return (all_images * logits - F.softplus(logits)).sum(-1)
 
 
+# %%
 with lab.seeded(seed):
     orders = [torch.randperm(8) for _ in range(10)]
 one_order = from_logits(exact_logits(orders[0]))
