@@ -2,7 +2,7 @@
 
 from labutils import exercises
 from labutils.exercises import CONFIRMED_ON, EXERCISES, check, digest, named
-from labutils.exercises.kinds import Draw, Exercise
+from labutils.exercises.kinds import Draw, Exercise, Line
 from labutils.exercises.limits import Caller
 from labutils.exercises.remarks import Trial, remarks
 
@@ -40,7 +40,8 @@ def said(capsys, name, answer, **options):
 
 @every
 def test_the_reference_is_right(name, capsys):
-    assert said(capsys, name, EXERCISES[name].answer) == f"{name}: right.\n"
+    how = ", exactly" if isinstance(EXERCISES[name], Line) else ""
+    assert said(capsys, name, EXERCISES[name].answer) == f"{name}: right{how}.\n"
 
 
 @pytest.mark.parametrize(("name", "index"), MISTAKES)
