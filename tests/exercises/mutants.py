@@ -163,11 +163,11 @@ def main(names):
     print(rates(total))
 
 
-def rates(total):
+def rates(total, answers="mutants"):
     """The rates in words, of a Counter of kinds."""
     told, unsaid = total["named"] + total["remarked"], total["unsaid"] + total["misnamed"]
     return (
-        f"{total.total()} mutants: {total['raises']} raise, {total['equal']} are equal, "
+        f"{total.total()} {answers}: {total['raises']} raise, {total['equal']} are equal, "
         f"{total['accepted']} accepted, {total['misnamed']} misnamed; of the others "
         f"{told / max(told + unsaid, 1):.0%} named ({total['named']}) or remarked upon."
     )

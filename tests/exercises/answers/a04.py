@@ -66,9 +66,9 @@ def bits_naive(logits):
     return (p * (p / 0.5).log() + (1 - p) * ((1 - p) / 0.5).log()).sum(-1)
 
 
-@wrong("kl_bits")
+@right("kl_bits")
 def bits_epsilon(logits):
-    # a small number in the logarithm
+    # not what the text asks for, but right to rounding: 0 log 1e-8 is 0
     p = logits.sigmoid()
     return (p * (2 * p + 1e-8).log() + (1 - p) * (2 * (1 - p) + 1e-8).log()).sum(-1)
 
@@ -256,9 +256,9 @@ def loo_summed(g, z, logits):
     return ((g - baseline)[..., None] * (z - logits.sigmoid())).sum(0)
 
 
-@wrong("leave_one_out_gradient")
+@right("leave_one_out_gradient")
 def loo_logit_for_probability(g, z, logits):
-    # z minus the logit
+    # a slip that changes nothing: what all samples share is multiplied by weights that sum to 0
     baseline = (g.sum(0) - g) / (len(g) - 1)
     return ((g - baseline)[..., None] * (z - logits)).mean(0)
 
@@ -291,9 +291,9 @@ def loo_own_not_removed(g, z, logits):
     return ((g - baseline)[..., None] * (z - logits.sigmoid())).mean(0)
 
 
-@wrong("leave_one_out_gradient")
+@right("leave_one_out_gradient")
 def loo_code_only(g, z, logits):
-    # the score is z
+    # nothing is subtracted: no difference either
     baseline = (g.sum(0) - g) / (len(g) - 1)
     return ((g - baseline)[..., None] * z).mean(0)
 
