@@ -2,6 +2,7 @@
 
 from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
+from labutils.objectives import kl_bernoulli
 
 import math
 
@@ -22,6 +23,10 @@ def kl_bits(logits):
 def kl_from_probabilities(logits):
     p = logits.sigmoid()
     return (p * p.log() + (1 - p) * (1 - p).log() + math.log(2)).sum(-1)
+
+
+def kl_from_half_a_logit(logits):
+    return kl_bernoulli(logits, 0.5)
 
 
 OWN_SAMPLE = (
@@ -54,7 +59,7 @@ ONE_CODE = (
     "The samples are averaged into one code. Each of them is a code.",
     "Average the log-likelihoods, not the codes.",
 )
-SURE = torch.tensor([0.0, 0, 0, 0, 0, 30])  # of the last pixel, in single precision
+SURE = torch.tensor([[40.0, 0, 0, 0, 0]] + 5 * [[0.0] * 5])  # of one pixel, if one bit is on
 
 
 def hard_elbo(relaxed, kl, x, W, b):
@@ -91,7 +96,7 @@ EXERCISES = {
                 "A bit that is certain counts nothing. It costs log 2, more than any other.",
                 "Take both logarithms from the logit, and nothing is nan.",
             ),
-            "kl_bernoulli(logits, 0.5)": (
+            kl_from_half_a_logit: (
                 "The prior has the logit one half. A fair coin has the probability one half.",
                 "The logit of a fair coin is 0.",
             ),
@@ -218,8 +223,8 @@ EXERCISES = {
             draw.uniform(3, 4, 5),
             draw.positive(4),
             draw.bits(4, 6),
-            draw.normal(6, 5),
-            draw.normal(6) + SURE,
+            draw.normal(6, 5) + SURE,
+            draw.normal(6),
         ),
         mistakes={
             "log_p_x(relaxed, x, W, b).mean(0) - kl": (
