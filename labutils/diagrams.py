@@ -115,12 +115,12 @@ def taxonomy() -> Figure:
         )),
         ("density bounded\nor unnormalised", GREEN, (
             ("variational autoencoder", "lower bound", "03: Gaussian, 04: binary latents"),
-            ("score, diffusion model", "lower bound", "named only"),
+            ("diffusion model", "lower bound", "named only"),
             ("energy-based model", "density up to a constant", "01: recipe 3, in the plane"),
         )),
         ("no density", ORANGE, (
             ("adversarial network (GAN)", "samples only", "named only"),
-            ("autoencoder + mixture", "samples only", "05"),
+            ("autoencoder + mixture", "samples; or a bound", "05: two readings"),
         )),
     )  # fmt: skip
     columns = (4.1, 7.35, 10.2)
@@ -149,9 +149,9 @@ def taxonomy() -> Figure:
         "A tree of generative models. With a density in closed form: finite mixtures, "
         "autoregressive models and normalising flows give an exact density. With a bounded or "
         "unnormalised one: variational autoencoders and diffusion models give a lower bound, "
-        "energy-based models a density up to a constant. Without a density: adversarial networks, "
-        "and autoencoders with a mixture on their codes, give samples only. A last column says in "
-        "which notebook each is met.",
+        "energy-based models a density up to a constant. Without a density: adversarial networks "
+        "give samples only; autoencoders with a mixture on their codes too, or a bound, if their "
+        "output is read as probabilities. A last column says in which notebook each is met.",
     )  # fmt: skip
 
 

@@ -169,8 +169,11 @@ def _download(folder: Path) -> dict[str, Path]:
                     reason = f"{folder / name} is {state} and could not be downloaded: {error}"
                     failure.write_text(reason, encoding="utf-8")
                     raise DataError(reason) from None
+                damaged = (folder / name).is_file()
                 with atomic_write(folder / name) as file:
                     file.write(packed)
+                if damaged:
+                    warn(f"{folder / name} was damaged: a whole copy has taken its place.")
             return {name: found.get(name, folder / name) for name in CHECKSUMS}
     except KeyboardInterrupt:
         raise DataError(f"The download of MNIST was interrupted. {HOW_TO_GET_MNIST}") from None

@@ -17,7 +17,7 @@
 # # 01 Generative modelling
 #
 # A generative model is a probability distribution that is fitted to data. This notebook shows what fitting means,
-# and runs the three recipes by which every later notebook builds its distribution.
+# and runs three recipes by which deep models build theirs.
 #
 # **After this notebook you will be able to**
 #
@@ -37,6 +37,7 @@ import math
 import torch
 from matplotlib import pyplot as plt
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from torch.distributions import Chi2, MultivariateNormal, Normal
 
 lab.figures.use_style()
@@ -57,7 +58,8 @@ print("seed  ", seed)
 # A model is **generative** if it places a joint distribution over all observed dimensions of the data. The next picture
 # sorts deep generative models by how they represent that distribution, after Goodfellow (2016), with what has come
 # since. The column "what it gives" is the one to remember: what can you ask of a trained model? An exact density, a bound on
-# it, a density up to a constant, or samples only.
+# it, a density up to a constant, or samples only. Not all are fitted by maximum likelihood: an adversarial network plays a
+# game instead.
 
 # %%
 lab.figures.show(lab.diagrams.taxonomy())
@@ -66,8 +68,8 @@ lab.figures.show(lab.diagrams.taxonomy())
 # ## 2 Maximum likelihood
 #
 # Let $p_\theta(x)$ be a density with parameters $\theta$. **Maximum likelihood** chooses the parameters under which the
-# data are most probable. The expectation over the unknown data distribution is estimated by the mean over the training
-# set:
+# data, taken as independent draws from one distribution, are most probable. The expectation over that unknown
+# distribution is estimated by the mean over the training set, whose maximiser estimates the true one:
 #
 # $$\theta^* = \arg\max_\theta\, \mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big]
 #   \approx \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log p_\theta(x_i) \tag{1.1}$$
@@ -134,9 +136,9 @@ print(f"closed form    : mean {best[0]:.3f} %, log-variance {best[1]:.4f}")
 assert torch.allclose(path[-1], best, atol=1e-2), "both find the same maximum"
 
 # %% [markdown]
-# The next picture shows the climb: on the left the density at three points of the path, over the histogram of the ink;
-# on the right the mean log-likelihood over both parameters, with every tenth step of the path. Where the curve fits the histogram, the
-# log-likelihood is highest.
+# The next picture shows the climb: on the left the density at three points of the path, over the histogram of the ink; on
+# the right the mean log-likelihood over both parameters, with every tenth step of the path. Where the curve fits the
+# histogram, the log-likelihood is highest.
 
 # %%
 means, log_vars = best[0] + torch.linspace(-11, 21, 120), torch.linspace(1.2, 6, 100)
@@ -172,9 +174,9 @@ lab.widgets.gaussian_sliders(ink)
 # ## 3 What maximum likelihood minimises
 #
 # Insert $\log p_{\text{data}}(x)$ and subtract it again. The expected log-likelihood splits into a part that does not
-# depend on the model, minus the entropy $H(p) = -\mathbb{E}_{x \sim p}[\log p(x)]$ of the data, and the
-# Kullback-Leibler divergence $\mathrm{KL}(p\,\|\,q) = \mathbb{E}_{x \sim p}[\log p(x) - \log q(x)]$, which is never
-# negative, and zero only where $p = q$:
+# depend on the model, minus the entropy $H(p) = -\mathbb{E}_{x \sim p}[\log p(x)]$ of the data, and the Kullback-Leibler
+# divergence $\mathrm{KL}(p\,\|\,q) = \mathbb{E}_{x \sim p}[\log p(x) - \log q(x)]$. It is never negative, by Jensen's
+# inequality: $-\mathrm{KL} = \mathbb{E}_p[\log (q / p)] \le \log \mathbb{E}_p[q / p] \le 0$; and zero only for $p = q$:
 #
 # $$\mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big]
 #   = -H(p_{\text{data}}) - \mathrm{KL}\big(p_{\text{data}}\,\|\,p_\theta\big) \tag{1.4}$$
@@ -263,8 +265,7 @@ lab.figures.show(
 # Where data fall and the model says "impossible", $\log p_\theta$ is very negative: the likelihood punishes that
 # hard, so that the best model **covers** all of the data, even at the price of mass where there is none, here between
 # the modes. The reverse divergence punishes mass where there are no data, and **picks** a mode when
-# the modes lie far apart. Remember this when a
-# model of this course produces in-between digits.
+# the modes lie far apart.
 
 # %% [markdown]
 # ## 4 Joint or conditional
@@ -386,8 +387,8 @@ lab.figures.show(
 # %% [markdown]
 # **Predict, then run.** With very few labelled digits, which one wins? We repeat the fit on random training sets of 4 to
 # 256 digits per class. A third model stands between the two: Gaussians that share one covariance have straight
-# boundaries, as logistic regression does (Ng and Jordan, 2001). The bars are 95 % intervals of the mean over 20 training
-# sets, the same ones for all three.
+# boundaries, as logistic regression does. The bars are 95 % intervals of the mean over 20 training sets, the same ones
+# for all three.
 
 # %%
 own = [(target == k).nonzero()[:, 0] for k in range(3)]
@@ -436,27 +437,44 @@ with lab.seeded(seed):
     noise = torch.rand(len(test_target), 784)
 test_images = only(digits.test).images
 strangers = {
-    "test digits": test_images,
     "negatives": 1 - test_images,
     "zeros": digits.test.images[digits.test.labels == 0],
     "noise": noise,
 }
-log_p_x = {}
-for name, images in strangers.items():
+
+
+def measures(images):
+    """log p(x), logistic confidence and nearness to the plane of the features: (N,) each."""
     x = (images - center) @ components
-    sure = torch.from_numpy(logistic.predict_proba(x)).max(-1).values.mean()
-    log_p_x[name] = (class_density.log_prob(x[:, None]) + log_prior).logsumexp(-1).mean()
-    print(f"{name:11}: log p(x) {log_p_x[name]:5.1f} nats; logistic regression is {sure:.0%} sure")
+    log_p_x = (class_density.log_prob(x[:, None]) + log_prior).logsumexp(-1)
+    sure = torch.from_numpy(logistic.predict_proba(x)).max(-1).values
+    return log_p_x, sure, -(images - center - x @ components.T).norm(dim=1)
+
+
+def auroc(digits, strangers):
+    """The share of pairs in which the digit has the higher value."""
+    truth = torch.cat([torch.ones(len(digits)), torch.zeros(len(strangers))])
+    return roc_auc_score(truth, torch.cat([digits, strangers]))
+
+
+known = measures(test_images)
+told_apart = {name: list(map(auroc, known, measures(x))) for name, x in strangers.items()}
+print("AUROC against test digits   log p(x)   confidence   nearness to the plane")
+for name, values in told_apart.items():
+    print(f"{name:24}", *(f"{value:10.2f}" for value in values))
 
 # %% tags=["claim"]
-assert log_p_x["negatives"] < log_p_x["test digits"] - 1, "these it finds improbable"
-assert log_p_x["noise"] > log_p_x["test digits"] - 0.5, "these it does not"
+assert min(map(min, told_apart.values())) < 0.5, "some look more familiar than digits"
+assert min(values[2] for values in told_apart.values()) > 0.8, "the plane is far from all of them"
+if digits.source == "mnist":
+    assert told_apart["zeros"][0] < 0.5, "some have a higher p(x) than digits"
+    assert told_apart["negatives"][1] < 0.5, "and of some, logistic regression is surer"
 
 # %% [markdown]
-# Negatives are digits with black and white exchanged. Logistic regression has no way to say that it was shown no one,
-# four or seven. The generative model has $p(x)$, and gives negatives a low one. But zeros and noise land between the
-# classes, where it puts mass: **a high $p(x)$ is no proof of a familiar $x$.** Deep models fail here too (Nalisnick et
-# al., 2019).
+# The AUROC is the share of pairs, a digit and a stranger, in which the digit has the higher value; 0.5 is guessing. Neither
+# model notices all strangers (negatives have black and white exchanged). **A high $p(x)$ is no proof of a familiar $x$**:
+# this density is one of two features, and whatever else an image has is lost in the projection. The distance to the plane
+# of the features, which no density here looks at, tells all three apart.
 #
 # What each can do:
 #
@@ -876,8 +894,9 @@ assert total_variation(ends[1_000]) < 1.3 * floor, "Langevin samples are nearly 
 assert total_variation(silent) > 3 * floor, "without noise, the chains only climb"
 
 # %% [markdown]
-# **The catch.** Samples do not need $Z$, but a likelihood does, and so does its gradient in $\theta$. For images, a
-# grid with only two values per pixel has this many points:
+# **The catch.** Samples do not need $Z$, but a likelihood does. (Its gradient in $\theta$ does not: it is $\nabla
+# f_\theta(x) - \mathbb{E}_{p_\theta}[\nabla f_\theta]$, and Langevin samples estimate the expectation. That is how
+# energy-based models are trained.) For images, a grid with only two values per pixel has this many points:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -887,8 +906,8 @@ years = math.log10(points) - 9 - math.log10(365 * 24 * 3600)
 print(f"at a billion points per second: about 10 to the {years:.0f} years")
 
 # %% [markdown]
-# And where the modes lie far apart, chains may take very long from one to the other. Energy-based and diffusion models are
-# built around these two difficulties; this course does not follow them.
+# And where the modes lie far apart, chains may take very long from one to the other. Energy-based and diffusion models
+# are built around these difficulties; this course does not follow them.
 #
 # | recipe | density | catch | in this course |
 # | --- | --- | --- | --- |
@@ -940,8 +959,8 @@ bpd = lab.check("bits_per_dimension", bpd)
 #   \theta_{cd} = \frac{\alpha + \sum_i r_{ic}\, x_{id}}{2 \alpha + \sum_i r_{ic}} \tag{1.16}$$
 #
 # `lab.BernoulliMixture.fit` takes ten such steps with $\alpha = 0.1$, from components that each resemble one image; its
-# `log_prob` is equation 1.15. The code is in `labutils/mixtures.py`. It holds the logit $a = \log \frac{\theta}{1 - \theta}$:
-# a pixel then gives $x a - \log(1 + e^a)$, and `softplus` is $\log(1 + e^a)$.
+# `log_prob` is equation 1.15. The code is in `labutils/mixtures.py`. It holds the logit $a = \log \frac{\theta}{1 -
+# \theta}$: a pixel then gives $x a - \log(1 + e^a)$, and `softplus` is $\log(1 + e^a)$.
 
 # %% [markdown]
 # The number of components is chosen on validation digits. **Predict, then run.** From 1 to 300 components: can the
@@ -1008,9 +1027,9 @@ if digits.source == "mnist":
     assert abs(test_nats[1].mean() + 206) < 1, "about -206 nats"
 
 # %% [markdown]
-# How sure are we of such differences? The ± treats a row alone: digits differ a lot, a one costs far fewer nats than
-# an eight. But both models saw the **same** digits. A *paired* bootstrap (Efron, 1979) draws test digits with replacement and looks at
-# the mean difference, in which most of that variation cancels.
+# How sure are we of such differences? The ± treats a row alone: digits differ a lot. But both models saw the **same**
+# digits. A *paired* bootstrap (Efron, 1979) draws test digits with replacement and looks at the mean difference, in which
+# most of that variation cancels.
 
 # %%
 difference, lower, upper = lab.paired_bootstrap(test_nats[chosen], test_nats[runner_up])
@@ -1071,10 +1090,6 @@ lab.figures.show(
 # - A. Dempster, N. Laird, D. Rubin. Maximum likelihood from incomplete data via the EM algorithm. JRSS B 39, 1977.
 # - B. Efron. Bootstrap methods: another look at the jackknife. Annals of Statistics 7, 1979.
 # - I. Goodfellow. NIPS 2016 tutorial: generative adversarial networks. arXiv:1701.00160, 2016.
-# - A. Ng, M. Jordan. On discriminative vs. generative classifiers: a comparison of logistic regression and naive Bayes.
-#   NIPS 14, 2001.
-# - E. Nalisnick, A. Matsukawa, Y. W. Teh, D. Gorur, B. Lakshminarayanan. Do deep generative models know what they don't
-#   know? ICLR 2019.
 # - G. Roberts, R. Tweedie. Exponential convergence of Langevin distributions and their discrete approximations.
 #   Bernoulli 2, 1996.
 # - M. Tipping, C. Bishop. Probabilistic principal component analysis. JRSS B 61, 1999.

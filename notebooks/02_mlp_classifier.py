@@ -36,7 +36,7 @@ import math
 
 import torch
 from matplotlib import pyplot as plt
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import roc_auc_score
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
@@ -173,7 +173,7 @@ assert torch.allclose(by_hand, model(x), atol=1e-5)
 # %%
 masks = 5_000
 one = images[:1].expand(masks, -1)
-with torch.no_grad(), lab.seeded(seed):
+with torch.no_grad(), lab.seeded(seed + 1):  # with that of the weights, masks would follow W2
     model.train()
     thinned = model(one)
     model.eval()
@@ -315,25 +315,18 @@ def half_width(error, n):
 
 half_width = lab.check("half_width", half_width)
 
-# %% [markdown]
-# The network itself is random too: another seed gives other initial weights, batches and masks. We train one more; two
-# runs give no more than a first idea of the spread over seeds.
-
 # %%
-other, _ = lab.trained("classifier", digits, seed=seed + 1)
-errors = torch.tensor([1 - lab.accuracy(m, images, labels) for m in (model, other)])
-for each, error in enumerate(errors.tolist()):
-    print(f"seed {each}: {error:.2%} ± {half_width(error, len(labels)):.2%} over test digits")
-print(f"mean  : {errors.mean():.2%}, standard deviation over the two seeds {errors.std():.2%}")
+error = 1 - lab.accuracy(model, images, labels)
+print(f"{error:.2%} ± {half_width(error, len(labels)):.2%} of all digits like the test digits")
 
 # %% tags=["claim"]
-assert errors.mean() < digits.pick(mnist=0.018, bundled=0.10), "above the expected test error"
-assert errors.std() < half_width(errors.mean().item(), len(labels)), "digits matter more"
+assert error < digits.pick(mnist=0.018, bundled=0.10), "above the expected test error"
 
 # %% [markdown]
-# There are two sources of uncertainty, and for one test set of this size the choice of digits is the
-# larger one: a difference of a tenth of a percent between two published networks means little. Published errors on
-# MNIST, without augmentation:
+# The interval is about the choice of test digits. The network itself is random too: other seeds give other initial
+# weights, batches and masks. Four seeds gave errors from 1.68 to 1.78 %, with a standard deviation of 0.04 %
+# (`benchmarks/README.md`, 25 November 2026). Two networks that share a test set are compared by a narrower interval than
+# 2.5, that of section 8. Published errors on MNIST, without augmentation:
 #
 # | network | test error | source |
 # | --- | --- | --- |
@@ -346,7 +339,7 @@ assert errors.std() < half_width(errors.mean().item(), len(labels)), "digits mat
 
 # %%
 if digits.source == "mnist":
-    distance = errors.mean().item() - 0.0125
+    distance = error - 0.0125
     print(f"{distance:.2%} above the published 1.25 % ± {half_width(0.0125, 10_000):.2%}")
 
 # %% tags=["claim"]
@@ -426,13 +419,47 @@ axes.set(xlabel="confidence", ylabel="fraction right", ylim=(0, 1.1))
 axes.set_title("Reliability of the classifier")
 axes.legend()
 lab.figures.show(figure, alt="Fraction of right answers against confidence, beside the diagonal.")
-print(f"expected calibration error {calibration_error(confidence, ~wrong):.2%}")
 print("digits in each bin:", *bins[2].long().tolist())
 
 # %% [markdown]
-# Points above the diagonal mean too little confidence, points below too much. The bars are intervals by
-# equation 2.5; bins with fewer than 20 digits are left out, since the equation fails for few digits. Nearly all of
-# the test set sits in the last bin.
+# Points above the diagonal mean too little confidence, points below too much. The bars are intervals by equation 2.5;
+# bins with fewer than 20 digits are left out. Nearly all digits sit in the last
+# bin. The next cell compares the mean confidence with the fraction that is right, and divides all logits by the
+# **temperature** that makes the labels of the validation digits most probable (Guo et al., 2017). **Predict, then run.**
+# Is that temperature above 1 or below?
+
+
+# %%
+def too_sure(confidence, right):
+    """Mean confidence minus the fraction that is right, and half of its 95 % interval."""
+    gap = confidence - right.float()
+    return gap.mean().item(), 1.96 * gap.std().item() / math.sqrt(len(gap))
+
+
+with torch.no_grad():
+    held_out = model(digits.validation.images)
+temperatures = torch.linspace(0.5, 3, 251)
+nats = torch.stack([cross_entropy(held_out / t, digits.validation.labels) for t in temperatures])
+temperature = temperatures[nats.argmin()].item()
+with torch.no_grad():
+    cooled = Categorical(logits=model(images) / temperature).probs.max(-1).values
+with lab.seeded(seed + 2):  # labels as a calibrated model would have them
+    lucky = [torch.rand(len(confidence)) < confidence for _ in range(200)]
+by_chance = sum(calibration_error(confidence, right) for right in lucky) / len(lucky)
+print(f"mean confidence {confidence.mean():.2%}, right {1 - wrong.float().mean():.2%}")
+for name, c in (("as it is", confidence), (f"temperature {temperature:.2f}", cooled)):
+    gap, half = too_sure(c, ~wrong)
+    print(f"{name:17} too sure by {gap:+.2%} ± {half:.2%}, ECE {calibration_error(c, ~wrong):.2%}")
+print(f"ECE of a calibrated model with these confidences, by chance: {by_chance:.2%}")
+
+# %% tags=["claim"]
+if digits.source == "mnist":
+    assert too_sure(confidence, ~wrong)[0] > too_sure(confidence, ~wrong)[1], "too sure"
+    assert temperature > 1, "and a temperature that says so"
+
+# %% [markdown]
+# On MNIST the confidence is not quite earned: it is too high by a few tenths of a percent, more than the ±, and the best
+# temperature is above 1.
 
 # %% [markdown]
 # ## 8 What dropout changes
@@ -440,8 +467,7 @@ print("digits in each bin:", *bins[2].long().tolist())
 # The handout's code accepts a `dropout_ratio` and ignores it: 0.5 is hard-coded. Ours honours it, so that we can ask
 # what dropout is good for. The same network without dropout, same seed, same data:
 #
-# **Predict, then run.** Which of the two has the lower training loss? Which the lower validation loss? Which has the
-# smaller calibration error?
+# **Predict, then run.** Which of the two has the lower training loss? Which the lower validation loss?
 
 # %%
 plain, plain_history = lab.trained("classifier", digits, dropout_ratio=0.0)
@@ -462,27 +488,28 @@ lab.figures.show(
 # %%
 with torch.no_grad():
     plain_probabilities = Categorical(logits=plain(images)).probs
-plain_confidence, plain_predicted = plain_probabilities.max(-1)
-plain_wrong = plain_predicted != labels
-print("              test error   log-likelihood   calibration error")
-for name, p, c, w in (
-    ("dropout 0.5", probabilities, confidence, wrong),
-    ("no dropout", plain_probabilities, plain_confidence, plain_wrong),
+plain_wrong = plain_probabilities.argmax(-1) != labels
+print("              test error   log-likelihood")
+for name, p, w in (
+    ("dropout 0.5", probabilities, wrong),
+    ("no dropout", plain_probabilities, plain_wrong),
 ):
-    nats, ece = p.gather(1, labels[:, None]).log().mean(), calibration_error(c, ~w)
-    print(f"{name:12} {w.float().mean():11.2%} {nats:11.4f} nats {ece:19.2%}")
+    nats = p.gather(1, labels[:, None]).log().mean()
+    print(f"{name:12} {w.float().mean():11.2%} {nats:11.4f} nats")
 difference = plain_wrong.float() - wrong.float()
 spread = 1.96 * difference.std() / math.sqrt(len(difference))
 print(f"paired difference of the errors: {difference.mean():.2%} ± {spread:.2%}")
 
+# %% tags=["claim"]
+assert abs(difference.mean()) < 2 * spread, "not clearly a difference"
+
 # %% [markdown]
-# The comparison is paired: both networks see the same digits, and only the digits on which they differ
-# count, which makes the interval narrower than the two errors, taken as independent, would give. Compare the
-# difference with its interval before you read anything into it. The gains that Srivastava et al. report come with
-# deeper networks, dropped input pixels and longer training.
+# The comparison is paired: both networks see the same digits, and only the digits on which they differ count, which makes
+# the interval narrower than the two errors, taken as independent, would give. It is not clearly longer than its interval:
+# here dropout bought nothing that this test set can show. The gains that Srivastava et al. report come with deeper
+# networks, dropped input pixels and longer training.
 #
-# In the figure, the training loss with dropout is measured with masks on. The next cell measures both without, so
-# that the two can be compared.
+# In the figure, the training loss with dropout is measured with masks on. The next cell measures both without.
 
 # %%
 print("             training   validation (nats)")
@@ -501,28 +528,46 @@ if digits.source == "mnist":
 # ## 9 What it does not know
 #
 # The classifier models $P(Y \mid X)$. Nothing in equation 2.4 asks whether an image is a digit at all, so it must
-# answer with one of ten classes whatever it sees. **Predict, then run:** we shuffle the pixels of each test image, so
-# that no digit is left. How confident will the network be?
+# answer with one of ten classes whatever it sees. We show it two kinds of strangers: test images with their pixels
+# shuffled, and pairs of different digits laid over each other. The AUROC is the share of pairs, a digit and a stranger, in
+# which the digit gets the higher confidence. **Predict, then run.** Which strangers does it take for digits?
 
 # %%
-with lab.seeded(seed):
-    shuffled = images.gather(1, torch.rand(images.shape).argsort(-1))
-with torch.no_grad():
-    sure = Categorical(logits=model(shuffled)).probs.max(-1).values
-print(f"mean confidence: {confidence.mean():.2f} on digits, {sure.mean():.2f} on shuffled ones")
-print(f"shuffled images with a confidence above 0.9: {(sure > 0.9).float().mean():.1%}")
-most = sure.topk(5).indices
-captions = ["P > 0.999" if sure[i] > 0.999 else f"P = {sure[i]:.3f}" for i in most]
-title = "Not digits, yet confidently classified"
+with lab.seeded(seed + 3):
+    orders, partner = torch.rand(images.shape).argsort(-1), torch.randperm(len(images))
+strangers = {
+    "shuffled pixels": images.gather(1, orders),
+    "two digits": images.maximum(images[partner])[labels != labels[partner]],
+}
+rows, captions, surest = [], [], {}
+for name, x in strangers.items():
+    with torch.no_grad():
+        sure = Categorical(logits=model(x)).probs.max(-1).values
+    is_digit = torch.cat([torch.ones(len(images)), torch.zeros(len(x))])
+    surest[name] = (
+        (sure > 0.9).float().mean(),
+        roc_auc_score(is_digit, torch.cat([confidence, sure])),
+    )
+    print(f"{name:16} P > 0.9 for {surest[name][0]:.1%}, AUROC {surest[name][1]:.3f}")
+    rows.append(x[:5])
+    captions += [f"P = {p:.3f}" for p in sure[:5]]
 lab.figures.show(
-    lab.figures.digit_grid(shuffled[most], columns=5, captions=captions, size=1.3, title=title),
-    alt="Five images of shuffled pixels, each with the high probability given to one class.",
+    lab.figures.digit_grid(
+        torch.cat(rows), 5, captions=captions, size=1.3, title="No digits, each put in a class"
+    ),
+    alt="Five images of shuffled pixels and five of two digits over each other, each with the "
+    "probability that the classifier gives to its class.",
 )
 
 # %% tags=["claim"]
-assert sure.mean() > 0.2, "twice the confidence of an ignorant network, where there is no digit"
+if digits.source == "mnist":
+    assert surest["shuffled pixels"][1] > 0.95 > surest["two digits"][1], "the nearer, the harder"
+    assert 0.4 < surest["two digits"][0] < 0.65, "about half get a confidence above 0.9"
 
 # %% [markdown]
+# Shuffled pixels are easy to tell from digits by the confidence alone, though some get a high one. Two digits in one image
+# are not: on MNIST about half of them get a confidence above 0.9.
+#
 # A model of $P(X)$ can at least be asked how probable such an image is. Notebook 03 asks. For the same reason the
 # classifier gets no row on the scoreboard of this course, which counts $\log p(x)$ in nats: it has no $p(x)$.
 
@@ -530,45 +575,25 @@ assert sure.mean() > 0.2, "twice the confidence of an ignorant network, where th
 # ## 10 Its features
 #
 # The hidden units are a new description of the image, made for telling classes apart. Notebook 05 compares generated
-# with real digits in this space. A simple test of how much better it is than pixels: give each test digit the class of
+# with real digits in this space. A simple test against pixels: give each test digit the class of
 # the nearest class mean.
 
 
 # %%
 def nearest_mean_accuracy(train, test):
-    """Accuracy of the nearest class mean; features of the training and of the test digits."""
-    means = torch.stack([train[digits.train.labels == k].mean(0) for k in range(10)])
+    """Accuracy of the nearest class mean; features of some training and of the test digits."""
+    means = torch.stack([train[digits.train.labels[: len(train)] == k].mean(0) for k in range(10)])
     return (torch.cdist(test, means).argmin(-1) == labels).float().mean().item()
 
 
+known = digits.train.images[:10_000]
 with torch.no_grad():
-    train_features = torch.cat([model.features(x) for x in digits.train.images.split(5_000)])
-    features = model.features(images)
-by_pixels = nearest_mean_accuracy(digits.train.images, images)
-by_features = nearest_mean_accuracy(train_features, features)
+    by_features = nearest_mean_accuracy(model.features(known), model.features(images))
+by_pixels = nearest_mean_accuracy(known, images)
 print(f"nearest class mean: right for {by_pixels:.1%} in pixels, {by_features:.1%} in features")
 
 # %% tags=["claim"]
 assert by_features > by_pixels
-
-# %% [markdown]
-# The picture shows both spaces in the plane that separates the class means best, relative to the
-# scatter within the classes (linear discriminant analysis, fitted on training digits).
-
-# %%
-figure, axes = plt.subplots(1, 2, figsize=(12, 5.5))
-known = digits.train.labels[:5_000]
-for axis, name, fitted, shown in (
-    (axes[0], "pixels", digits.train.images[:5_000], images),
-    (axes[1], "features", train_features[:5_000], features),
-):
-    plane = LinearDiscriminantAnalysis("eigen", shrinkage="auto", n_components=2)
-    points = torch.from_numpy(plane.fit(fitted, known).transform(shown))
-    lab.figures.class_scatter(points, labels, axes=axis, title=f"Test digits by their {name}")
-    axis.set(xlabel="first discriminant", ylabel="second discriminant")
-lab.figures.show(
-    figure, alt="Test digits in a plane: the classes overlap less by features than by pixels."
-)
 
 # %% [markdown]
 # ## Summary
@@ -576,8 +601,9 @@ lab.figures.show(
 # 1. The network is equation 2.1: two linear maps with a ReLU between them, $784H + H + 10H + 10$ parameters.
 # 2. Dropout masks hidden units in training and divides by $1 - r$, so that nothing changes at test time.
 # 3. Cross-entropy is the negative log-likelihood of the labels, in nats; untrained it is $\log 10$.
-# 4. An error rate comes with an interval: over test digits, and over seeds.
-# 5. A discriminative model learns $P(Y \mid X)$ only: it is confident even where there is no digit.
+# 4. An error rate comes with an interval, a comparison of two with a paired one, and a confidence with the question whether
+#    it is earned.
+# 5. A discriminative model learns $P(Y \mid X)$ only: it names a class also where there is no digit, and may be sure of it.
 #
 # ## Errata of the handout
 #

@@ -534,15 +534,20 @@ assert measured["Gumbel-Softmax", "late"].bias < measured["straight-through", "l
 assert all(spreads[name, "early"] < spreads["DisARM", "early"] for name in biased), (
     "early, the biased ones vary less"
 )
-assert all(spreads["DisARM", "late"] < 1.5 * spreads[name, "late"] for name in biased), (
-    "late, DisARM does about as well"
-)
+if digits.source == "mnist":
+    assert all(spreads["leave-one-out", "late"] < spreads[name, "late"] for name in biased), (
+        "late, leave-one-out varies less than both, and so does DisARM"
+    )
+    assert measured["straight-through", "late"].bias > 1, "a bias larger than the gradient"
+    assert measured["score function", "early"].floor > 1, "no test of the score function"
 
 # %% [markdown]
-# After each bias, ± is the norm of the 95 % half-widths of all logits. The last column is the largest deviation from the
-# exact gradient among 64 logits at both stages, in standard errors; logits of nearly certain bits are left out, since
-# their rare events are not seen often enough. If an estimator is unbiased, one of at most 128 normal deviations exceeds 5
-# in fewer than one run in ten thousand. The biased ones fail that test: with enough draws their bias shows.
+# After each bias, ± is the norm of the 95 % half-widths of all logits: a smaller bias would not be seen. For the score
+# function, early, that limit is many times the gradient itself, so its 0.00 says little; that it is unbiased we know from
+# 4.9. The last column is the largest deviation from the exact gradient among 64 logits at both stages, in standard
+# errors; logits of nearly certain bits are left out, since their rare events are not seen often enough. If an estimator is
+# unbiased, one of at most 128 normal deviations exceeds 5 in fewer than one run in ten thousand. The biased ones fail
+# that test.
 
 # %%
 palette = "black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN
@@ -563,19 +568,20 @@ axes[0].plot([], [], "o", color="0.4", label="spread of one draw")
 axes[0].plot([], [], "^", color="0.4", label="bias")
 axes[0].plot([], [], "<", color="0.4", label="no bias found: at most about this")
 figure.legend(loc="outside lower center", ncols=3)
-figure.suptitle("Three without bias, two with less spread at first", fontweight="bold")
+figure.suptitle("A bias is seen in two, which spread least at first", fontweight="bold")
 lab.figures.show(
     figure,
     alt="Spread and bias of five estimators on a logarithmic axis, early and late in training. The "
-    "score function has the largest spread, then leave-one-out, then DisARM, all without bias. "
-    "Early, straight-through and Gumbel-Softmax have the smallest spread; late, DisARM is level. "
-    "Both have a bias.",
+    "score function has the largest spread, then leave-one-out, then DisARM; no bias of theirs is "
+    "seen. Early, straight-through and Gumbel-Softmax have the smallest spread. Both have a bias.",
 )
 
 # %% [markdown]
 # The baseline does most of the work: the spread falls more than tenfold. The biased estimators vary least early in
-# training; late, DisARM varies about as little, without the bias. A batch of 256 different images divides the noise of
-# the mean gradient by about $\sqrt{256} = 16$. A bias that the images share stays.
+# training. Late, on MNIST, leave-one-out and DisARM vary less than both, without the bias, and the bias of
+# straight-through is larger than the gradient. A batch of 256 different images divides the noise of the mean gradient by
+# about $\sqrt{256} = 16$. A bias that the images share stays. (Published code often puts $\log p(x, z) - \log q(z \mid x)$
+# in the place of $g$, without an exact KL: the mean is the same, the variance is not.)
 #
 # **Temperature** trades one for the other. **Predict, then run.** Which way do bias and spread of Gumbel-Softmax go as
 # $\tau$ falls?
@@ -595,8 +601,9 @@ figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
 for axis, stage in zip(axes, stages, strict=True):
     bias, floor, spread = sweep[stage].T
     axis.loglog(temperatures, spread, "o-", color=lab.figures.BLUE, label="spread")
-    axis.loglog(temperatures, bias.maximum(floor), "^-", color=lab.figures.RED, label="bias")
-    axis.loglog(temperatures, floor, ":", color="0.4", label="smallest bias seen here")
+    seen = bias.where(bias > 3 * floor, torch.nan)
+    axis.loglog(temperatures, seen, "^-", color=lab.figures.RED, label="bias, where it is seen")
+    axis.loglog(temperatures, 3 * floor, ":", color="0.4", label="smallest bias that is seen")
     axis.set(title=f"{stage.capitalize()} in training", xlabel="temperature τ")
 axes[0].set(ylabel="relative to the exact gradient")
 axes[1].legend(loc="lower left")
@@ -611,6 +618,9 @@ lab.figures.show(
 assert all(numbers[0, 2] > numbers[-1, 2] for numbers in sweep.values()), (
     "a low temperature has the larger spread"
 )
+assert all(numbers[-1, 0] > numbers[0, :2].max() for numbers in sweep.values()), (
+    "a high one the larger bias"
+)
 
 # %% [markdown]
 # ## 7 Training 8 bits, same budget for all
@@ -623,7 +633,7 @@ assert all(numbers[0, 2] > numbers[-1, 2] for numbers in sweep.values()), (
 # %%
 models, histories = {"exact gradient": model}, {"exact gradient": history}
 for name, estimator in estimators.items():
-    if name != "leave-one-out":  # it comes close to DisARM
+    if name != "leave-one-out":  # a fifth training would take the cells too long
         models[name], histories[name] = lab.trained(
             "bernoulli_vae_8", digits, estimator=estimator.__name__
         )
@@ -691,7 +701,7 @@ assert max(relaxed.values()) > counted_log_p, "and can lie above log p(x): it is
 
 # %% [markdown]
 # It can. At $\tau = 0.5$, the temperature of training, the relaxed value flatters the ELBO; at a higher one it passes
-# $\log p_\theta(x)$, which no lower bound can. A relaxed number in a table of ELBOs is the mistake to look for.
+# $\log p_\theta(x)$, which no lower bound can.
 
 # %% [markdown]
 # ## 8 Two hundred bits
@@ -736,8 +746,8 @@ lab.figures.show(
 
 # %% [markdown]
 # The dotted line is what one would report without a second thought: the mean of the training objective over each epoch.
-# The solid line of the same colour is the ELBO of the same model. Now a model with one hidden layer on each side,
-# trained longer with Gumbel-Softmax.
+# The solid line of the same colour is the ELBO at the end of the epoch, of a model trained further. Now a model with one
+# hidden layer on each side, trained longer with Gumbel-Softmax.
 
 # %%
 deep, deep_history = lab.trained("bernoulli_vae_200", digits)
@@ -778,14 +788,13 @@ assert digits.source != "mnist" or linear_bounds["Gumbel-Softmax"] > linear_boun
 )
 
 # %% [markdown]
-# **Beside published numbers** (nats on MNIST, lower is better; look up in each paper whether it is a bound). Linear
-# 784-200-784, 1,200 epochs: ARM 107.2, Concrete 107.3, REBAR 107.7, NVIL 113.1 (Yin and Zhou, 2019, table 2).
-# 784-200-784, Jang et al. (2017, table 1): Gumbel-Softmax 105.0, straight-through 116.0, straight-through Gumbel-Softmax
-# 111.5. Theirs is one fixed binarisation, in training too; ours is drawn anew for each batch, which is harder to overfit.
-# And Yin and Zhou trained 400 times longer than our linear models. After 1,200 epochs ARM and Concrete are level; after
-# 3, Gumbel-Softmax is ahead of DisARM, ARM's successor (one seed, the same learning rate for both): noise seems to cost
-# time rather than the final value. `benchmarks/long_run.py` trains the linear model for longer; `benchmarks/README.md`
-# has its results.
+# **Beside published numbers** (784-200-784, nats on MNIST, lower is better). Estimates of $-\log p(x)$ after 1,200 epochs: ARM
+# 107.2, Concrete 107.3, REBAR 107.7 (Yin and Zhou, 2019, table 2; their released code takes 100 importance samples, learns
+# the prior of the bits, and makes about 2,000 times as many updates as our linear models). Negative ELBOs: Gumbel-Softmax
+# 105.0, straight-through 116.0 (Jang et al., 2017, table 1). Both train and test on one fixed binarisation; ours is drawn
+# anew for each batch, which is harder to overfit. After 1,200 epochs ARM and Concrete are level; after 3, Gumbel-Softmax
+# is ahead of DisARM, ARM's successor (one seed, the same learning rate for both): noise seems to cost time rather than
+# the final value. `benchmarks/README.md` has longer runs of the linear model.
 
 # %% [markdown]
 # ## 9 A collapse, and how to see it coming
@@ -854,17 +863,16 @@ assert lost[2] < kept[2] / 3, "and a code that tells next to nothing"
 assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
 
 # %% [markdown]
-# At step 0 a decoder with offsets near 0 makes about half of all pixels black. Every image wants less ink, so every image turns
-# the same bits on or off, and Adam takes each logit into the flat ends of its sigmoid before the offsets have learned the
-# mean image. All images share one code: the rate is nearly the highest possible and the information nearly zero. There the gradient
-# is next to zero, and no way leads back. What the decoder knows is one image, and the ELBO nears that of independent
-# pixels, about $-206$ nats on MNIST, minus the wasted rate.
+# At the default start the decoder makes about half of all pixels black. Within some 50 steps the rate is
+# nearly the highest possible and the information nearly zero: all images share one code. What the decoder knows is one
+# image, and the ELBO nears that of independent pixels, about $-206$ nats on MNIST, minus the wasted rate. More training
+# mends little, and late: with 20 epochs in place of 3, the information is still 0.01 nats at step 960 and ends at 0.49,
+# 0.57 and 0.78, for three seeds (`benchmarks/README.md`, 25 November 2026).
 #
 # Notebook 03 showed the other collapse, a rate of zero. In the picture both runs begin alike: the rate rises and
 # the information does not. In the healthy one the information then follows; in a collapse it **stays near zero** while the
 # loss falls as if nothing were wrong. The rate alone does not tell. With 200 bits the information cannot be
-# counted; the spread of $\operatorname{sigmoid} \ell_j(x)$ over images stands in for it. Noise may do the same: in
-# section 7 the information of the score function was the lowest.
+# counted; the spread of $\operatorname{sigmoid} \ell_j(x)$ over images stands in for it.
 
 # %% [markdown]
 # ## 10 What the bits mean
@@ -932,8 +940,8 @@ assert (by_distance.diff()[:4] > 0).all(), "up to four bits, more bits mean more
 assert 32 < effective < 256, "many codes are used, not all alike"
 
 # %% [markdown]
-# **How many of the 200 bits are used?** For the larger model we count, as in notebook 03, where the posterior mean varies
-# over the test set with variance above 0.01.
+# **How many of the 200 bits are used?** For the larger model we count where the posterior mean, here a probability, varies
+# over the test set with a standard deviation above 0.1. The threshold is a convention, taken over from notebook 03.
 
 # %%
 with torch.no_grad():
@@ -1020,17 +1028,17 @@ assert ahead["2 real numbers"] < -5, "two dimensions lose clearly"
 assert ahead["4 real numbers"] > -2, "four dimensions do not"
 
 # %% [markdown]
-# At the same price, two real numbers lose to 8 bits by far, and four of them are level or ahead. So this is no contest of
-# bits against real numbers. What seems to count is over how many dimensions the same rate is spread: eight
-# binary directions, or four noisy axes, let the decoder keep unlike digits apart; a plane is crowded. (One seed and a
-# short training; the 8 bits had the exact gradient, and DisARM in section 7 came within 4 nats of it.) Bits have a price
-# limit, $m \log 2$; real numbers have none, and their gradient is free of the trouble of this notebook.
+# At the same price, two real numbers lose to 8 bits by far, and four of them are level by the ELBO, and ahead by the
+# bound on $\log p(x)$ on MNIST. So this is no contest of bits against real numbers. What seems to count is over how many
+# dimensions the same rate is spread: eight binary directions, or four noisy axes, let the decoder keep unlike digits
+# apart; a plane is crowded. (One seed and a short training; the 8 bits had the exact gradient, and DisARM in section 7
+# came within 4 nats of it.)
 
 # %% [markdown]
 # ## 12 The scoreboard
 #
-# The rows of this notebook: dynamic binarisation in training, the one fixed draw of the test digits that all notebooks
-# use, all test digits. For 8 bits $\log p(x)$ is exact; for 200 bits there are lower bounds only.
+# Binarised anew in training, scored on the one fixed draw of all test digits that the notebooks share. For 8 bits
+# $\log p(x)$ is exact; for 200 bits there are lower bounds only.
 
 # %%
 board.enter("Bernoulli VAE, 8 bits", exact=exact8, elbo=bound_of_8)

@@ -321,7 +321,9 @@ def test_a_failure_that_a_wrong_clock_dated_in_the_future_is_not_believed(mirror
 def test_a_damaged_file_is_replaced_by_a_good_one(damage, mirrors, server, mnist, folder):
     mirrors("good")
     (folder / ONE).write_bytes(mnist[ONE][:-1] if damage is None else damage)
-    assert load(folder, source="mnist", validation=10).source == "mnist"
+    with pytest.warns(UserWarning) as caught:
+        assert load(folder, source="mnist", validation=10).source == "mnist"
+    assert texts(caught) == [f"{folder / ONE} was damaged: a whole copy has taken its place."]
     assert server.requests == [("good", ONE)]
     assert contents(folder) == mnist
 
@@ -443,7 +445,8 @@ def test_a_file_that_cannot_be_read_is_left_as_it_is(mirrors, folder):
 def test_what_is_no_whole_file_is_no_data_set(damaged, mirrors, mnist, folder):
     mirrors("good")
     (folder / ONE).write_bytes(damaged)
-    assert load(folder, source="mnist", validation=10).source == "mnist"
+    with pytest.warns(UserWarning, match="was damaged: a whole copy"):
+        assert load(folder, source="mnist", validation=10).source == "mnist"
     assert contents(folder) == mnist
 
 

@@ -35,7 +35,7 @@ def spin_count(text):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_first_cell_of_each_notebook_tells_openmp_to_wait_briefly(path, bare, tmp_path):
     first, *_ = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    assert first.source.splitlines()[0] == "import labutils as lab"
+    assert first.source.splitlines()[0].startswith("import labutils as lab  # fails?")
     kernel = KernelManager(kernel_name="python3")
     with open(tmp_path / "stderr", "w+") as stderr:
         kernel.start_kernel(env=bare, cwd=str(path.parent), stderr=stderr)

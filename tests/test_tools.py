@@ -163,6 +163,20 @@ def test_only_modules_that_are_too_long_fail(name, lines, passed, tmp_path, monk
     assert ("over" in capsys.readouterr().out) == (not passed and name == "module.py")
 
 
+@pytest.mark.parametrize(("name", "passed"), [("n01", False), ("remarks", True)])
+def test_too_many_exercises_of_one_notebook_fail(name, passed, tmp_path, monkeypatch, capsys):
+    (tmp_path / "labutils" / "exercises").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    module = tmp_path / "labutils" / "exercises" / f"{name}.py"
+    module.write_text("x = 1\n" * 301, encoding="utf-8")
+    monkeypatch.setattr(sizes, "ROOT", tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        sizes.main()
+    assert (not ended.value.code) == passed
+    machinery = capsys.readouterr().out.split("machinery")[1].split()[:2]
+    assert machinery == ["301" if passed else "0", "500"]
+
+
 def test_too_many_names_fail(monkeypatch, capsys):
     monkeypatch.setattr(limits, "NAMES", 2)
     monkeypatch.setattr(limits, "MODULE_LINES", 10_000)

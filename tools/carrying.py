@@ -9,6 +9,8 @@ import os
 import re
 import secrets
 from collections import defaultdict
+from contextlib import suppress
+from itertools import count
 
 import nbformat
 
@@ -24,31 +26,30 @@ def build(editions, folder):
 
 def update(path, edition):
     """Write the notebook, with what was typed into the one that is there; returns what to say."""
-    name = f"{path.parent.name}/{path.name}"
-    while path.exists():
-        before = path.read_bytes()
+    name, lines = f"{path.parent.name}/{path.name}", []
+    before = path.read_bytes() if path.exists() else None
+    if before is None:
+        new, said = edition, "new"
+    else:
         try:
-            old = upgraded(nbformat.reads(before.decode(), as_version=4))
+            old = upgraded(nbformat.reads(before.decode("utf-8-sig"), as_version=4))
             if old.metadata.get("edition") == edition.metadata.edition:
                 return []
             new, homeless = carried_over(old, edition)
+            said = "a new version, with what you typed in the old one"
         except Exception as error:  # whatever is wrong with it, it holds someone's work
-            aside = unused(path, "unreadable", ".ipynb")
-            os.replace(path, aside)
+            new, homeless = edition, []
+            aside = write_beside(path, "unreadable", ".ipynb", before)
             problem = str(error).strip().partition("\n")[0][:80]
-            write(path, nbformat.writes(edition) + "\n")
-            return [f"{name}: new; the one that was there is now {aside.name}: {problem}"]
-        if path.read_bytes() != before:  # JupyterLab has just saved it
-            continue
-        lines = [f"{name}: a new version, with what you typed in the old one"]
+            said = f"new; what was there is now in {aside.name}: {problem}"
         if homeless:
-            aside = unused(path, "kept", ".md")
-            write(aside, "\n".join(f"{why}\n\n~~~~~~\n{text}\n~~~~~~\n" for why, text in homeless))
-            lines += [f"    {why} see {aside.name}" for why, _ in homeless]
-        write(path, nbformat.writes(new) + "\n")
-        return lines
-    write(path, nbformat.writes(edition) + "\n")
-    return [f"{name}: new"]
+            text = "".join(f"{why}\n\n~~~~~~\n{words}\n~~~~~~\n\n" for why, words in homeless)
+            aside = write_beside(path, "kept", ".md", text.encode())
+            lines = [f"    {why} see {aside.name}" for why, _ in homeless]
+        if not path.exists() or path.read_bytes() != before:  # saved by JupyterLab just now
+            return update(path, edition)
+    write(path, nbformat.writes(new) + "\n")
+    return [f"{name}: {said}", *lines]
 
 
 def carried_over(old, edition):
@@ -69,7 +70,7 @@ def carried_over(old, edition):
                 added[last].append(with_own_id(cell, new))
             elif typed:
                 which = f"The exercise {names(cell)[0]}" if names(cell) else "A cell you changed"
-                homeless.append((f"{which} is gone; you wrote:", cell.source))
+                homeless.append((f"{which} is gone; you wrote:", whole_text(cell)))
             continue
         last = home.id
         if typed and cell.source != home.source:
@@ -80,13 +81,26 @@ def carried_over(old, edition):
                 homeless.append((why, home.source))
             if same or unchanged:
                 home.source = cell.source
+                if "attachments" in cell:  # pictures that were pasted into it
+                    home.attachments = cell.attachments
             else:
-                homeless.append(("A cell you changed has a new text; yours was:", cell.source))
+                why = "A cell you changed has a new text; yours was:"
+                homeless.append((why, whole_text(cell)))
         if home.source == cell.source and cell.cell_type == "code":
             home.outputs, home.execution_count = cell.outputs, cell.execution_count
     new.cells = added[None] + [each for home in new.cells for each in (home, *added[home.id])]
     new.metadata = nbformat.from_dict({**old.metadata, **new.metadata})
     return new, homeless
+
+
+def whole_text(cell):
+    """Its source and, as text that Markdown shows, the pictures that were pasted into it."""
+    pictures = [
+        f"![{name}](data:{mime};base64,{data})"
+        for name, pasted in cell.get("attachments", {}).items()
+        for mime, data in pasted.items()
+    ]
+    return "\n\n".join([cell.source, *pictures])
 
 
 def with_own_id(cell, new):
@@ -116,11 +130,13 @@ def names(cell):
     return ANSWERED.findall(cell.source) if cell.cell_type == "code" else []
 
 
-def unused(path, word, suffix):
-    """A name beside `path` that no file has yet."""
-    numbers = range(1, 10_000)
-    candidates = (path.with_name(f"{path.stem}.{word}-{n}{suffix}") for n in numbers)
-    return next(candidate for candidate in candidates if not candidate.exists())
+def write_beside(path, word, suffix, content):
+    """Write a file that is not there yet, also if another process does the same just now."""
+    for number in count(1):
+        aside = path.with_name(f"{path.stem}.{word}-{number}{suffix}")
+        with suppress(FileExistsError), aside.open("xb") as file:
+            file.write(content)
+            return aside
 
 
 def write(path, content):

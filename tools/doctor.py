@@ -16,9 +16,12 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent  # to ask from: in the folder above, labutils is found
 ROOT = TOOLS.parent
-INSTALL = f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'
 if (ROOT / ".venv").is_dir() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
-    INSTALL = f"use the Python that was set up for the course: that in {ROOT / '.venv'}"
+    INSTALL = f"use the course's own Python, {ROOT / '.venv'}: `make lab`, or activate it (README)"
+elif sys.prefix != sys.base_prefix or Path(sys.prefix, "conda-meta").is_dir():
+    INSTALL = f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'
+else:  # the system's Python, where pip may refuse to install
+    INSTALL = "set the course up: `make lab`, or without make what README says under Start"
 FOUND = reversed(list(distributions()))  # the first one is imported
 INSTALLED = {each.metadata["Name"]: each.version.split("+")[0] for each in FOUND}
 MIB, DISK_MIB = 2048, 500  # what a system with a notebook needs; what data and runs need

@@ -12,5 +12,8 @@ MIB = 1229  # the most memory that a kernel may ever hold, 1.2 GiB: more is a fa
 # sizes: more lines in a module, or names, is a failure; the others are printed
 MODULE_LINES = 350  # exercises aside
 LABUTILS_LINES = 2800  # exercises aside
+MACHINERY_LINES = 500  # of the exercises: checking, kinds, remarks, limits
+NOTEBOOK_EXERCISES = 300  # the exercises of one notebook; more is a failure
+EXERCISES_LINES = 1600  # those of all notebooks
 NAMES = 40  # in `lab` itself
 WORDS = {("01",): 2850, ("02",): 1850, ("03",): 2850, ("04",): 2900, ("05", "06"): 4000}

@@ -2,7 +2,8 @@
 
     python tools/sizes.py
 
-A module with too many lines, or too many names in `lab`, is a failure; the rest is printed only.
+A module or the exercises of a notebook with too many lines, or too many names in `lab`, is a
+failure; the rest is printed only.
 """
 
 import labutils
@@ -26,7 +27,11 @@ def main():
     print(f"{'lines of labutils':<26} {'':>6} {'limit':>6}")
     failed = [print_row(name, lines, limits.MODULE_LINES) for name, lines in rooms.items()]
     print_row("all of these", sum(rooms.values()), limits.LABUTILS_LINES)
-    print_row("exercises", sum(exercises.values()))
+    written = {name: n for name, n in exercises.items() if re.search(r"/(n\d\d|pairs)\.py$", name)}
+    machinery = sum(exercises.values()) - sum(written.values())
+    print_row("exercises' machinery", machinery, limits.MACHINERY_LINES)
+    failed += [print_row(name, n, limits.NOTEBOOK_EXERCISES) for name, n in written.items()]
+    print_row("all of these", sum(written.values()), limits.EXERCISES_LINES)
     failed.append(print_row("names in lab", len(labutils.__all__), limits.NAMES))
     print("words of text outside exercises and predictions")
     for numbers, limit in limits.WORDS.items():

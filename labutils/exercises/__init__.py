@@ -190,7 +190,7 @@ def solved(notebook: str) -> None:
         known = ", ".join(BY_NOTEBOOK)
         raise KeyError(f"There are no exercises of notebook {notebook!r}, but of {known}.")
     kept = dict(_here)
-    with suppress(OSError, ValueError, AttributeError):  # a file that is not ours to mend
+    with suppress(Exception):  # a damaged file, which is not ours to mend
         kept = {kind: _kept().get(kind, {}) | here for kind, here in _here.items()}
     exercises = BY_NOTEBOOK[notebook]
     opened = [name for name in exercises if name not in kept["solved"]]
@@ -213,7 +213,7 @@ def _kept():
 def _note(kind, name, value):
     """Keep it in the user's own folder; where that cannot be written, in this process alone."""
     _here[kind][name] = value
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(Exception):  # a damaged file stays as it is
         _file().parent.mkdir(parents=True, exist_ok=True)
         with runtime.locked(_file().with_suffix(".lock")):
             kept = _kept()

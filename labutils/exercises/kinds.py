@@ -71,8 +71,8 @@ class Exercise:
     inputs: Callable[[Draw], tuple] = lambda draw: ()
     gradient: tuple[str, ...] = ()
     mistakes: dict[str | Callable, Words] = field(default_factory=dict)
+    tolerance: float = 1e-5  # relative; rounding, as measured in double, comes on top
     expected: ClassVar[str] = "a function"
-    tolerance: ClassVar[float] = 1e-5  # relative; rounding, as measured in double, comes on top
 
     @property
     def names(self) -> list[str]:

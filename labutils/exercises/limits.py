@@ -2,8 +2,8 @@
 
 Held are 5 seconds of its own time, calls without end, sys.exit and whatever else it raises, floods
 of print, changed modes and random numbers. Python interrupts between two of its own steps: a single
-long call into C (one huge matrix product) is waited for, and outside the main thread of Linux and
-macOS so is time.sleep. os._exit and 10 GB of memory harm the student's own kernel only.
+long call into C (one huge matrix product, time.sleep) is waited for. os._exit and 10 GB of memory
+harm the student's own kernel only.
 """
 
 from labutils.runtime import plain_torch
@@ -11,7 +11,6 @@ from labutils.runtime import plain_torch
 import ctypes
 import io
 import random
-import signal
 import sys
 import threading
 import time
@@ -44,7 +43,7 @@ class Caller:
         """The function's value. Raises Trouble, or NotImplementedError if the function does."""
         started, threads = time.monotonic(), torch.get_num_threads()
         try:
-            limit = _time_limit(max(self.left, AGAIN))
+            limit = _watchdog(max(self.left, AGAIN))
             with plain_torch(), redirect_stdout(self.printed), limit:
                 return function(*arguments)
         except (NotImplementedError, KeyboardInterrupt, Trouble):
@@ -94,33 +93,6 @@ class _Printed(io.TextIOBase):
         return len(text)
 
 
-def _time_limit(seconds):
-    posix = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    return _alarm(seconds) if posix else _watchdog(seconds)
-
-
-@contextmanager
-def _alarm(seconds):
-    """Raise _OutOfTime in the block by a signal, which also ends time.sleep."""
-
-    def ring(*_):
-        raise _OutOfTime
-
-    started, handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
-    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
-    try:
-        yield
-    finally:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:  # it may have rung just before
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, handler)
-        if remaining:  # someone else's alarm, pytest's for one, goes on
-            rest = remaining - (time.monotonic() - started)
-            signal.setitimer(signal.ITIMER_REAL, max(rest, AGAIN), interval)
-
-
 @contextmanager
 def _watchdog(seconds):
     """Raise _OutOfTime in the block from another thread."""
@@ -138,6 +110,9 @@ def _watchdog(seconds):
     try:
         yield
     finally:
-        done.set()
-        watcher.join()
-        raise_in(thread, None)  # one that is on its way would strike later
+        try:
+            done.set()
+        finally:  # it may have struck just before
+            done.set()
+            watcher.join()
+            raise_in(thread, None)  # one that is on its way would strike later

@@ -74,6 +74,10 @@ EXERCISES = {
             0.1 + 0.3 * draw.uniform(),
         ),
         mistakes={
+            "(mask * F.relu(x @ W1.T + b1) / 0.5) @ W2.T + b2": (
+                "The ratio is ignored: the result doesn't change with it, as in the handout.",
+                "Divide by 1 - ratio.",
+            ),
             "(mask * F.relu(x @ W1.T + b1)) @ W2.T + b2": SCALE,
             "(mask * F.relu(x @ W1.T + b1) / ratio) @ W2.T + b2": SCALE,
             "(mask * F.relu(x @ W1.T + b1) * (1 - ratio)) @ W2.T + b2": SCALE,
@@ -81,10 +85,6 @@ EXERCISES = {
             "(mask * (x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": (
                 "Two linear maps in a row are one linear map: the hidden layer adds nothing.",
                 "The ReLU is missing.",
-            ),
-            "(mask * F.relu(x @ W1.T + b1) / 0.5) @ W2.T + b2": (
-                "This is right for one ratio only, 0.5.",
-                "Divide by 1 - ratio.",
             ),
             "F.relu(x @ W1.T + b1) @ W2.T + b2": NO_MASK,
             "(F.relu(x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": NO_MASK,
@@ -129,7 +129,12 @@ EXERCISES = {
         "2.5",
         half_width,
         inputs=lambda draw: (0.05 + 0.4 * draw.uniform(), draw.integers(20, 2000)),
+        tolerance=1e-4,  # the quantile is 1.959964
         mistakes={
+            "1.96 * error * (1 - error) / math.sqrt(n)": (
+                "A variance is taken for a standard deviation.",
+                "The root goes over error * (1 - error) too.",
+            ),
             "math.sqrt(error * (1 - error) / n)": ERRORS,
             "2 * math.sqrt(error * (1 - error) / n)": ERRORS,
             "1.96 * error * (1 - error) / n": ("This is a variance.", "Take its root."),

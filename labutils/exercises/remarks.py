@@ -111,7 +111,8 @@ def numbers(value: object) -> Tensor:
 
 def remarks(trial: Trial) -> Iterator[str]:
     """All general remarks that are true of a trial's wrong answer, the most telling first."""
-    for look in (_repeated, _not_finite, _claimed, _scaled, _axes, _by_argument, _parts):
+    looks = (_repeated, _not_finite, _claimed, _scaled, _axes, _unused, _by_argument, _parts)
+    for look in looks:
         with suppress(Exception):  # changed inputs may be none that answer or reference can take
             yield from look(trial)
 
@@ -225,19 +226,25 @@ def _claims(t):
 
 
 def _scaled(t):
-    """A factor or difference that is one number, or a number times a length or an argument."""
-    pairs = list(zip(t.got, t.right, strict=True))
+    if words := _multiple(t, t.got, t.right):
+        yield f"Your result is {words}."
+
+
+def _multiple(t, got, right):
+    """In words: results are the right ones times, plus or under one number, or a number times a
+    length or an argument; None where they are not."""
+    pairs, near = list(zip(got, right, strict=True)), 1e-6 if t.whole else 1e-5
     for words, f, amounts in (
         ("{} times the right one", torch.mul, [(g / r).median() for g, r in pairs]),
         ("the right one plus {}", torch.add, [(g - r).median() for g, r in pairs]),
         ("{} divided by the right one", lambda r, a: a / r, [(g * r).median() for g, r in pairs]),
     ):
-        if t.same(t.got, map(f, t.right, amounts)):
+        if t.same(got, map(f, right, amounts)):
             for name, sizes in _sizes(t):
                 per = torch.stack([a / s for a, s in zip(amounts, sizes, strict=True)])
-                if per.isfinite().all() and per.isclose(per[:1], rtol=1e-4).all():
-                    yield f"Your result is {words.format(f'{per[0]:.4g}{name}')}."
-                    return
+                if per.isfinite().all() and per.isclose(per[:1], rtol=near).all():
+                    return words.format(f"{per[0]:.4g}{name}")
+    return None
 
 
 def _sizes(t):
@@ -266,18 +273,25 @@ def _axes(t):
             yield f"Your result {verb} the right one {'does not' if 'keeps' in words else 'keeps'}."
 
 
-def _by_argument(t):
+def _unused(t):
     for k, name in enumerate(t.exercise.names):
         with suppress(Exception):
             nudged = [_with(x, k, _nudge) for x in t.sets]
             still = all(map(torch.equal, map(t.result, nudged), t.got))
             if still and not t.same(map(t.exact, nudged), t.right):
                 yield f"Your result does not change with {name}, but the right one does."
+
+
+def _by_argument(t):
+    for k, name in enumerate(t.exercise.names):
         for words, form in WHERE.items():
             with suppress(Exception):
                 sets = [_with(x, k, _f(form)) for x in t.sets]
-                if t.same(map(t.result, sets), map(t.exact, sets)):
+                got, right = list(map(t.result, sets)), list(map(t.exact, sets))
+                if t.same(got, right):
                     yield f"Your result is right where {name} {words}, but not elsewhere."
+                elif there := _multiple(t, got, right):
+                    yield f"Where {name} {words}, your result is {there}."
         x, got, right, slack = t.sets[0], t.got[0], t.right[0], t.slack[0]
         for axis in range(x[k].ndim if isinstance(x[k], Tensor) else 0):
             other = _with(x, k, partial(_nudge_all_but_first, axis=axis))

@@ -3,6 +3,9 @@
 import carrying
 import editions
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -90,6 +93,23 @@ def test_what_was_not_typed_is_that_of_the_new_edition(course):
     course.build(*cells(text="New.", code="width = 4", question=f"{QUESTION} And then?"))
     assert course.sources()[0] == "New."
     assert course.sources()[2:] == [f"{QUESTION} And then?", editions.ROOM, "width = 4"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_picture_that_was_pasted_into_an_answer_goes_with_it(gone, course):
+    """As a derivation on paper, photographed."""
+    course.build(*cells())
+    notebook = course.read()
+    (answer,) = (cell for cell in notebook.cells if cell.id == "question-answer")
+    answer.source = "![me](attachment:me.png)"
+    answer.attachments = {"me.png": {"image/png": "aGVsbG8="}}
+    nbformat.write(notebook, course.path)
+    course.build(*(cells()[:2] if gone else cells(text="New.")))
+    if gone:
+        assert "![me.png](data:image/png;base64,aGVsbG8=)" in course.beside()[0]
+    else:
+        (answer,) = (cell for cell in course.read().cells if cell.id == "question-answer")
+        assert answer.attachments == {"me.png": {"image/png": "aGVsbG8="}}
 
 
 def test_an_exercise_is_found_by_its_name_wherever_it_has_gone(course):
@@ -215,6 +235,86 @@ def test_a_notebook_that_cannot_be_read_is_put_aside(content, course):
     assert "09_small.unreadable-1.ipynb" in said
     assert course.beside() == [content]
     assert course.sources()[0] == TEXT
+
+
+def test_a_notebook_with_a_mark_of_byte_order_is_read(course):
+    course.build(*cells())
+    course.type(exercise=MINE)
+    course.path.write_bytes(b"\xef\xbb\xbf" + course.path.read_bytes())
+    course.build(*cells(text="New."))
+    assert course.sources()[:2] == ["New.", MINE]
+    assert not course.beside()
+
+
+def test_a_notebook_that_was_open_and_is_saved_over_the_new_one(course):
+    """JupyterLab asks, and "Overwrite" brings the old edition back, with what was typed last."""
+    course.build(*cells())
+    course.type(exercise=MINE)
+    opened = course.read()
+    course.build(*cells(text="New."))
+    opened.cells[-1].source = "width = 30"
+    nbformat.write(opened, course.path)
+    course.build(*cells(text="New."))
+    assert course.sources()[:2] == ["New.", MINE]
+    assert course.sources()[-1] == "width = 30"
+
+
+def test_a_renamed_question_keeps_its_answer(course):
+    course.build(*cells())
+    course.type(answer="Three.")
+    text, exercise, question, code = cells()
+    question.id = "renamed"
+    course.build(text, exercise, question, code)
+    assert "Three." in course.sources() + course.beside()[0].splitlines()
+
+
+def test_a_notebook_that_may_not_be_written_is_carried_over_or_stays(course):
+    course.build(*cells())
+    course.type(exercise=MINE)
+    course.path.chmod(0o444)
+    try:
+        course.build(*cells(text="New."))
+        assert course.sources()[0] == "New."
+    except PermissionError:  # on Windows
+        assert course.sources()[0] == TEXT
+    assert course.sources()[1] == MINE
+
+
+@pytest.mark.parametrize("content", [None, "<<<<<<< HEAD\n"])
+def test_two_processes_at_once_lose_nothing(content, course, tmp_path):
+    """Both read before either writes: the second must not put the first one's work aside."""
+    course.build(*cells())
+    course.type(exercise=MINE, text="My remark.")
+    if content:
+        course.path.write_text(content, encoding="utf-8")
+    new = new_notebook(cells=cells(text="New."))
+    nbformat.write(new, tmp_path / "notebooks" / NAME)
+    edition = editions.student_edition(tmp_path / "notebooks" / NAME)
+    with ThreadPoolExecutor(2) as pool:
+        started = Barrier(2)
+        for done in [pool.submit(at_once, started, course.path, edition) for _ in range(2)]:
+            done.result()
+    assert course.sources()[0] == "New."
+    if content:
+        assert set(course.beside()) == {content}
+    else:
+        assert MINE in course.sources()
+        assert all("My remark." in kept for kept in course.beside())
+        assert course.beside()
+
+
+def at_once(started, path, edition):
+    started.wait(60)
+    carrying.build({path.name: edition}, path.parent)
+
+
+def test_a_file_beside_the_notebook_is_never_written_over(tmp_path):
+    path = tmp_path / NAME
+    with ThreadPoolExecutor(8) as pool:
+        written = [
+            pool.submit(carrying.write_beside, path, "kept", ".md", b"%d" % n) for n in range(40)
+        ]
+    assert {done.result().read_bytes() for done in written} == {b"%d" % n for n in range(40)}
 
 
 def test_a_notebook_that_is_saved_meanwhile_is_read_again(course, monkeypatch):

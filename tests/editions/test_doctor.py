@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def doctor(program=sys.executable, **variables):
+def doctor(*program, **variables):
     """Whether all is well, and what is said of each, by its name."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    command = [str(program), str(ROOT / "tools" / "doctor.py")]
+    command = [*(program or [sys.executable]), str(ROOT / "tools" / "doctor.py")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert not done.stderr
     said = {}
@@ -50,6 +50,16 @@ def test_a_python_in_which_nothing_is_installed(tmp_path):
     assert "No module named" in said["labutils"]
     assert "missing" in said["torch"]
     assert said["notebooks"].startswith("ok"), "what needs no package is looked at all the same"
+
+
+@pytest.mark.skipif(Path(sys.base_prefix, "conda-meta").is_dir(), reason="there, pip installs")
+def test_nobody_is_told_to_install_into_the_python_of_the_system():
+    """Debian's and Homebrew's refuse: "externally managed"."""
+    well, said = doctor(sys._base_executable, "-S")
+    assert not well
+    assert "missing" in said["packages"]
+    assert "make lab" in said["packages"]
+    assert "pip install" not in said["packages"]
 
 
 def test_a_labutils_of_another_folder(tmp_path):

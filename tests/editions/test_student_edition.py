@@ -128,6 +128,18 @@ def test_the_edition_of_the_edition_is_the_edition(tmp_path):
 
 
 @each
+def test_solutions_are_folded_the_doctor_is_named_and_the_score_comes_last(path):
+    code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    solutions = [cell for cell in code if editions.SOLUTION.search(cell.source)]
+    assert solutions
+    for cell in solutions:
+        assert cell.metadata.get("jupyter", {}).get("source_hidden"), cell.source
+    first, _, _ = code[0].source.partition("\n")
+    assert first == "import labutils as lab  # fails? python tools/doctor.py"
+    assert code[-1].source == f'lab.solved("{path.name[:2]}")'
+
+
+@each
 def test_no_solution_claim_or_output_is_left(path):
     complete = nbformat.read(path, as_version=4)
     cells = editions.student_edition(path).cells

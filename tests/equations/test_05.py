@@ -9,7 +9,14 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, MultivariateNormal, Normal
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
 
 from .oracles import PLANE, STEP, images, tiny_vae
 from .reading import from_notebook
@@ -184,15 +191,29 @@ def test_the_jackknife_error_is_the_spread_over_new_data():
 
 
 @pytest.mark.equation("5.11")
-def test_no_noise_makes_the_density_larger_than_the_bound():
-    """For a curve in the plane, with the integral over its one code by quadrature."""
-    (bound,) = from_notebook("05", "log_density_bound")
-    z = torch.arange(-6, 6, 0.0005, dtype=torch.float64)
-    curve = torch.stack([z, z.sin()], -1)
-    x = torch.tensor([0.4, 1.1], dtype=torch.float64)
-    distance = (curve - x).norm(dim=1).min()
-    for s in (1.0, 0.3, 0.1, 0.03):
-        log_pixels = Normal(curve, s).log_prob(x).sum(-1)
-        log_p = (Normal(0.0, 1.0).log_prob(z) + log_pixels).logsumexp(0) + math.log(0.0005)
-        assert log_p <= bound(distance, s, pixels=2)
-    assert log_p < -100, "off the curve, little noise leaves no density"
+def test_the_likelihood_under_a_mixture_prior_is_that_of_quadrature():
+    """For two pixels and a code of one number: the bound with many samples, and a fitted q."""
+    log_weights, fitted_posterior, log_p_bound = from_notebook(
+        "05", "log_weights", "fitted_posterior", "log_p_bound"
+    )
+    parts = Independent(Normal(torch.tensor([[-2.0], [1.0]]), torch.tensor([[0.5], [0.8]])), 1)
+    prior = MixtureSameFamily(Categorical(torch.tensor([0.3, 0.7])), parts)
+
+    def likelihood(z):
+        return Independent(Bernoulli(logits=torch.cat([2 * z - 1, z.square() - 2], -1)), 1)
+
+    x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    z = torch.arange(-8, 8, 0.001)[:, None, None]
+    log_joint = likelihood(z).log_prob(x) + prior.log_prob(z)
+    exact = log_joint.logsumexp(0) + math.log(0.001)
+    start = Independent(Normal(torch.zeros(3, 1), torch.ones(3, 1)), 1)
+    q = fitted_posterior(likelihood, prior, x, torch.zeros(3, 1), torch.zeros(3, 1))
+
+    def elbo(q):
+        return log_weights(likelihood, prior, q, x, q.sample((20_000,))).mean(0)
+
+    assert (elbo(q) > elbo(start)).all(), "the fit raises the ELBO"
+    assert (elbo(q) < exact + 0.02).all(), "which is a lower bound"
+    wide = Independent(Normal(torch.zeros(3, 1), torch.full((3, 1), 2.0)), 1)
+    many = log_p_bound(likelihood, prior, wide, x, K=20_000, at_once=1_000)
+    assert torch.allclose(many, exact, atol=0.05)

@@ -116,11 +116,11 @@ def outcomes(name, answers):
     fresh = Trial(EXERCISES[name], EXERCISES[name].answer, "fresh", Caller(600), DRAWS)
     found = [outcome(name, source, function, fresh) for source, function in answers]
     wrong = [each for each in found if each.kind in ("named", "remarked")]
-    for each in found:
+    true_of = Counter(text for each in wrong for text in set(each.says))
+    for each in wrong:
         if each.kind == "remarked":
-            others = [o for o in wrong if o is not each]
-            share = Counter(text for o in others for text in set(o.says))
-            each.says = [t for t in each.says[:SAID] if share[t] <= SHARE * max(len(others), 1)]
+            most = 1 + SHARE * (len(wrong) - 1)  # itself, and a share of the others
+            each.says = [text for text in each.says[:SAID] if true_of[text] <= most]
             each.kind = "remarked" if each.says else "unsaid"
     return found
 
@@ -163,11 +163,11 @@ def main(names):
     print(rates(total))
 
 
-def rates(total, answers="mutants"):
+def rates(total):
     """The rates in words, of a Counter of kinds."""
     told, unsaid = total["named"] + total["remarked"], total["unsaid"] + total["misnamed"]
     return (
-        f"{total.total()} {answers}: {total['raises']} raise, {total['equal']} are equal, "
+        f"{total.total()}: {total['raises']} raise, {total['equal']} are equal, "
         f"{total['accepted']} accepted, {total['misnamed']} misnamed; of the others "
         f"{told / max(told + unsaid, 1):.0%} named ({total['named']}) or remarked upon."
     )

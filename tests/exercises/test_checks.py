@@ -410,3 +410,23 @@ def test_progress_that_cannot_be_written_is_kept_in_the_process(capsys, tmp_path
     check("kl_gaussian", EXERCISES["kl_gaussian"].answer)
     exercises.solved("03")
     assert "Exercises solved: 1 of 4." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", "3", '{"solved": [], "hints": 3}'])
+def test_a_damaged_file_of_progress_harms_nothing(text, capsys, tmp_path):
+    file = tmp_path / "cache" / "progress.json"
+    file.parent.mkdir()
+    file.write_text(text)
+    check("kl_gaussian", EXERCISES["kl_gaussian"].answer)
+    exercises.solved("03")
+    assert "Exercises solved: 1 of 4." in capsys.readouterr().out
+    assert file.read_text() == text
+
+
+def test_predictions_of_other_notebooks_are_not_shown(capsys, monkeypatch):
+    exercises.predict("loss", 2)
+    exercises.predict("loss", outcome=3)
+    monkeypatch.setattr(exercises, "_here", {"solved": {}, "hints": {}, "predictions": {}})
+    capsys.readouterr()
+    exercises.solved("03")
+    assert "loss" not in capsys.readouterr().out

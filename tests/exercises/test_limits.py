@@ -94,13 +94,6 @@ def test_a_thread_is_interrupted_too(answer, capsys):
     assert "it was stopped after 0.3 seconds" in capsys.readouterr().out
 
 
-def test_without_signals_as_on_windows_a_thread_interrupts(capsys, monkeypatch):
-    monkeypatch.delattr(signal, "setitimer")
-    assert check(NAME, endless) is KL
-    assert "it was stopped after 0.3 seconds" in capsys.readouterr().out
-    assert check(NAME, KL) is KL
-
-
 def test_an_answer_that_computes_for_long_keeps_its_own_time_limit_for_all_calls(capsys):
     def slow(mean, log_var):
         time.sleep(0.14)
@@ -108,22 +101,6 @@ def test_an_answer_that_computes_for_long_keeps_its_own_time_limit_for_all_calls
 
     check(NAME, slow)
     assert "it was stopped" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such alarms here")
-def test_someone_elses_alarm_still_rings():
-    rung = []
-    handler = signal.signal(signal.SIGALRM, lambda *_: rung.append(True))
-    remaining, _ = signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        check(NAME, KL)
-        until = time.monotonic() + 30
-        while not rung and time.monotonic() < until:
-            time.sleep(0.01)
-    finally:
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, remaining)
-    assert rung
 
 
 def test_the_student_may_still_interrupt():

@@ -17,7 +17,7 @@ def found():
 def test_mutants_are_named_or_remarked_upon_and_none_is_accepted(found, capsys):
     total = Counter(each.kind for several in found.values() for each in several)
     with capsys.disabled():
-        print(f"\n{rates(total)}")
+        print(f"\nmutants: {rates(total)}")
     assert not [each for several in found.values() for each in several if each.kind == "accepted"]
     assert not [each for several in found.values() for each in several if each.kind == "misnamed"]
     told = total["named"] + total["remarked"]

@@ -68,7 +68,7 @@ def bits_naive(logits):
 
 @right("kl_bits")
 def bits_epsilon(logits):
-    # not what the text asks for, but right to rounding: 0 log 1e-8 is 0
+    # a small number in the logarithm, too small to be seen
     p = logits.sigmoid()
     return (p * (2 * p + 1e-8).log() + (1 - p) * (2 * (1 - p) + 1e-8).log()).sum(-1)
 
@@ -258,7 +258,7 @@ def loo_summed(g, z, logits):
 
 @right("leave_one_out_gradient")
 def loo_logit_for_probability(g, z, logits):
-    # a slip that changes nothing: what all samples share is multiplied by weights that sum to 0
+    # z minus the logit: the deviations from the baselines sum to zero, whatever is taken off z
     baseline = (g.sum(0) - g) / (len(g) - 1)
     return ((g - baseline)[..., None] * (z - logits)).mean(0)
 
@@ -293,7 +293,7 @@ def loo_own_not_removed(g, z, logits):
 
 @right("leave_one_out_gradient")
 def loo_code_only(g, z, logits):
-    # nothing is subtracted: no difference either
+    # the score is z: right for the same reason
     baseline = (g.sum(0) - g) / (len(g) - 1)
     return ((g - baseline)[..., None] * z).mean(0)
 
