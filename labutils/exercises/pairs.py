@@ -27,7 +27,7 @@ KL_MISSING = ("Nothing holds the posterior near the prior.", "Subtract the KL te
 LOSS = ("The better the model, the lower the result: this is a loss.", "Flip the sign.")
 FIRST_SAMPLE = ("Only the first sample counts.", "Average over all samples: the first axis.")
 EPSILON = (
-    "What underflows is replaced by a constant, at whose logarithm the result stops.",
+    "A small constant replaces what underflows, and the result never gets past its logarithm.",
     "Stay with logarithms: logsumexp and log_softmax take the largest term out first.",
 )
 LOG_OF_MEAN = ("The mean is one of probabilities, not of their logarithms.", "No logsumexp.")
