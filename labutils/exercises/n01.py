@@ -142,6 +142,13 @@ EXERCISES = {
             "gaussian_log_density(x, mean, 2 * log_var)": pairs.LOG_STD,
             "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2 / log_var)": VARIANCE,
             "-0.5 * (math.log(2 * math.pi) + log_var + (x - mean) ** 2)": VARIANCE,
+            "-0.5 * (math.log(2 * math.pi) + log_var.abs().log() + (x - mean) ** 2 / log_var)": (
+                VARIANCE
+            ),
+            "-0.5 * (x - mean) ** 2 / log_var.exp()": (
+                "The density at the mean is 1, however wide it is: it doesn't integrate to 1.",
+                "Two of the three terms are missing.",
+            ),
             "gaussian_log_density(x, mean, log_var).exp()": pairs.LOGARITHM,
             "gaussian_log_density(x, mean, log_var).mean()": pairs.PER_EXAMPLE,
             "gaussian_log_density(x, mean, log_var).sum()": pairs.PER_EXAMPLE,
@@ -166,6 +173,10 @@ EXERCISES = {
                 "A product of probabilities is a sum of logarithms. What is added here isn't one.",
                 "log_prior is a logarithm already: add it as it is.",
             ),
+            "(log_p_x_given_y + log_prior).argmax(-1)": (
+                "These are the most probable classes. Equation 1.6 gives a probability to each.",
+                "Leave out argmax, and normalise.",
+            ),
             "log_p_x_given_y + log_prior": ("It doesn't add up to 1.", "Subtract its logsumexp."),
             "(log_p_x_given_y + log_prior).log_softmax(0)": OVER_EXAMPLES,
             "(log_p_x_given_y + log_prior).softmax(-1)": pairs.LOGARITHM,
@@ -186,6 +197,10 @@ EXERCISES = {
             "log_p_z - slope.log().abs()": DECREASING,
             "log_p_z - slope.abs()": NO_LOGARITHM,
             "log_p_z - slope": NO_LOGARITHM,
+            "log_p_z - 0.5 * slope.abs().log()": (
+                "A slope of 4 only halves the density. It is stretched to a quarter.",
+                "Subtract the whole logarithm.",
+            ),
             "log_p_z / slope": DIVIDED,
             "log_p_z / slope.abs()": DIVIDED,
             "log_p_z.exp() / slope.abs()": pairs.LOGARITHM,
