@@ -16,8 +16,8 @@
 # %% [markdown]
 # # 01 Generative modelling
 #
-# A generative model is a probability distribution that is fitted to data. This notebook fits one by each of the recipes that deep
-# models use, and shows how to find out that one is wrong.
+# A generative model is a probability distribution that is fitted to data. This notebook fits one by each of the recipes
+# that deep models use, and shows how to find out that one is wrong.
 #
 # **After this notebook you will be able to**
 #
@@ -52,15 +52,15 @@ print("data  ", digits)
 print("seed  ", seed)
 
 # %% [markdown]
-# `images` are grey values from 0 (white) to 1 (black), `(N, 784)`. Inside `with lab.seeded(seed):` random numbers are the
-# same each time.
+# `images` are grey values from 0 (white) to 1 (black), `(N, 784)`. Inside `with lab.seeded(seed):` random numbers are
+# the same each time.
 
 # %% [markdown]
 # ## 1 A map of the models
 #
-# A model is **generative** if it places a joint distribution over all observed dimensions of the data. The picture, after
-# Goodfellow (2016), asks two questions: is there an explicit density, exact, bounded or up to a constant? And do samples
-# need a Markov chain? Not every model is fitted by maximum likelihood: see the column "fitted by".
+# A model is **generative** if it places a joint distribution over all observed dimensions of the data. The picture,
+# after Goodfellow (2016), asks two questions: is there an explicit density, exact, bounded or up to a constant? And do
+# samples need a Markov chain? Not every model is fitted by maximum likelihood: see the column "fitted by".
 
 # %%
 lab.figures.show(lab.diagrams.taxonomy())
@@ -70,7 +70,8 @@ lab.figures.show(lab.diagrams.taxonomy())
 #
 # Let $p_\theta(x)$ be a density with parameters $\theta$. **Maximum likelihood** chooses the parameters under which the
 # data, taken as independent draws from one distribution, are most probable. The expectation over that unknown
-# distribution is estimated by the mean over the training set, and $\theta^*$ by the maximiser $\hat\theta$ of that mean:
+# distribution is estimated by the mean over the training set, and $\theta^*$ by the maximiser $\hat\theta$ of that
+# mean:
 #
 # $$\theta^* = \arg\max_\theta\, \mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big],
 #   \qquad \hat\theta = \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log p_\theta(x_i) \tag{1.1}$$
@@ -135,8 +136,8 @@ print(f"closed form    : mean {best[0]:.3f} %, log-variance {best[1]:.4f}")
 assert torch.allclose(path[-1], best, atol=1e-2), "both find the same maximum"
 
 # %% [markdown]
-# The climb: the density at three points of the path over the histogram of the ink, and the mean log-likelihood over both
-# parameters, with every tenth step.
+# The climb: the density at three points of the path over the histogram of the ink, and the mean log-likelihood over
+# both parameters, with every tenth step.
 
 # %%
 means, log_vars = best[0] + torch.linspace(-11, 21, 120), torch.linspace(1.2, 6, 100)
@@ -184,17 +185,18 @@ assert abs(cost - 0.5) < 1e-3, "half a nat, whatever the data"
 # ## 3 What maximum likelihood minimises
 #
 # Insert $\log p_{\text{data}}(x)$ and subtract it again. The expected log-likelihood splits into a part that does not
-# depend on the model, minus the entropy $H(p) = -\mathbb{E}_{x \sim p}[\log p(x)]$ of the data, and the Kullback-Leibler
-# divergence $\mathrm{KL}(p\,\|\,q) = \mathbb{E}_{x \sim p}[\log p(x) - \log q(x)]$. It is never negative, by Jensen's
-# inequality: $-\mathrm{KL} = \mathbb{E}_p[\log (q / p)] \le \log \mathbb{E}_p[q / p] \le 0$; and zero only for $p = q$:
+# depend on the model, minus the entropy $H(p) = -\mathbb{E}_{x \sim p}[\log p(x)]$ of the data, and the
+# Kullback-Leibler divergence $\mathrm{KL}(p\,\|\,q) = \mathbb{E}_{x \sim p}[\log p(x) - \log q(x)]$. It is never
+# negative, by Jensen's inequality: $-\mathrm{KL} = \mathbb{E}_p[\log (q / p)] \le \log \mathbb{E}_p[q / p] \le 0$; and
+# zero only for $p = q$:
 #
 # $$\mathbb{E}_{x \sim p_{\text{data}}}\big[\log p_\theta(x)\big]
 #   = -H(p_{\text{data}}) - \mathrm{KL}\big(p_{\text{data}}\,\|\,p_\theta\big) \tag{1.4}$$
 #
 # So **maximising the likelihood minimises the KL divergence from the data to the model**.
 #
-# **Exercise 1.2** (difficulty 1 of 3, 12 minutes). Derive 1.4 for a variable with finitely many values, where $p$ (the data)
-# and $q$ (the model) are tables `(K,)` of positive probabilities. Write its three quantities, each by itself.
+# **Exercise 1.2** (difficulty 1 of 3, 12 minutes). Derive 1.4 for a variable with finitely many values, where $p$ (the
+# data) and $q$ (the model) are tables `(K,)` of positive probabilities. Write its three quantities, each by itself.
 #
 # <details><summary>Hint 1</summary>Which distribution are all three expectations taken over?</details>
 # <details><summary>Hint 2</summary>An expectation is a sum over the values, each weighted with its probability. In nats,
@@ -234,8 +236,8 @@ print(f"left {expected_log_likelihood(p, q):.6f}, right {-entropy_of(p, q) - kl(
 assert abs(expected_log_likelihood(p, q) + entropy_of(p, q) + kl(p, q)) < 1e-9, "equation 1.4"
 
 # %% [markdown]
-# To see it in a picture we need a data distribution that we know: a mixture of two Gaussians, and one Gaussian as a model
-# that cannot fit it. A fine grid of points turns integrals into sums (quadrature).
+# To see it in a picture we need a data distribution that we know: a mixture of two Gaussians, and one Gaussian as a
+# model that cannot fit it. A fine grid of points turns integrals into sums (quadrature).
 
 # %%
 grid_step = 0.05
@@ -260,8 +262,8 @@ for i, mu in enumerate(mean_grid):  # all at once would take 170 MB
     reverse_kl[i] = divergence(log_model, log_data, grid_step)
 
 # %% [markdown]
-# **Predict, then run.** The data have two modes, at -2 (the larger) and 2; the model has one. At which mean will maximum
-# likelihood put it? And the divergence the other way round, $\mathrm{KL}(p_\theta \,\|\, p_{\text{data}})$?
+# **Predict, then run.** The data have two modes, at -2 (the larger) and 2; the model has one. At which mean will
+# maximum likelihood put it? And the divergence the other way round, $\mathrm{KL}(p_\theta \,\|\, p_{\text{data}})$?
 
 # %%
 lab.predict("mean_of_maximum_likelihood", ...)
@@ -301,9 +303,9 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# Where data fall and the model says "impossible", $\log p_\theta$ is very negative, so that the best model **covers** all of the
-# data, even at the price of mass where there is none. The reverse divergence punishes that mass, and **picks** a mode
-# when the modes lie far apart.
+# Where data fall and the model says "impossible", $\log p_\theta$ is very negative, so that the best model **covers**
+# all of the data, even at the price of mass where there is none. The reverse divergence punishes that mass, and
+# **picks** a mode when the modes lie far apart.
 
 # %% [markdown]
 # ## 4 Joint or conditional
@@ -317,9 +319,8 @@ lab.figures.show(
 #
 # $$P(y \mid x) = \frac{P(y)\, p(x \mid y)}{\sum_{k} P(k)\, p(x \mid k)} \tag{1.6}$$
 #
-# A **discriminative** one, such as logistic regression, models $P(y \mid x)$ and nothing else. We give both the same two
-# features: the projections of ones, fours and sevens on the first two principal components
-# of 5,000 of them.
+# A **discriminative** one, such as logistic regression, models $P(y \mid x)$ and nothing else. We give both the same
+# two features: the projections of ones, fours and sevens on the first two principal components of 5,000 of them.
 #
 # **Exercise 1.3** (difficulty 2 of 3, 4 minutes). Write equation 1.6 with logarithms: densities of images are far too
 # small for `exp`.
@@ -388,8 +389,8 @@ discriminative = logistic.score(test_features, test_target)
 print(f"accuracy: generative {generative:.1%}, discriminative {discriminative:.1%}")
 
 # %% [markdown]
-# The same test digits, the class boundaries of both, and on the left the densities behind them (ellipses hold 95 %). Only the
-# generative model can draw new points (crosses, of the colour of their class).
+# The same test digits, the class boundaries of both, and on the left the densities behind them (ellipses hold 95 %).
+# Only the generative model can draw new points (crosses, of the colour of their class).
 
 # %%
 low, high = test_features.min(0).values - 2, test_features.max(0).values + 2
@@ -422,9 +423,9 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# **Predict, then run.** Gaussians that share one covariance have fewer parameters, and straight boundaries. Which wins with 4
-# labelled digits per class, which with 256: "own" covariances or "shared"? The table has mean accuracies over 20 random
-# training sets, the same ones for both.
+# **Predict, then run.** Gaussians that share one covariance have fewer parameters, and straight boundaries. Which wins
+# with 4 labelled digits per class, which with 256: "own" covariances or "shared"? The table has mean accuracies over 20
+# random training sets, the same ones for both.
 
 # %%
 lab.predict("best_of_4", ...)
@@ -454,8 +455,10 @@ with lab.seeded(seed):
         found = 100 * compare(size)
         difference = found[:, 0] - found[:, 1]
         advantage[size] = difference.mean().item(), lab.half_width(difference).item()
-        print(f"{size:3} per class: own {found[:, 0].mean():.1f} %, shared {found[:, 1].mean():.1f} %, "
-              "difference {:+.1f} ± {:.1f}".format(*advantage[size]))  # fmt: skip
+        print(
+            "{:3} per class: own {:.1f} %, shared {:.1f} %,".format(size, *found.mean(0)), end=" "
+        )
+        print("difference {:+.1f} ± {:.1f}".format(*advantage[size]))
 best_of = {size: "own" if value > 0 else "shared" for size, (value, _) in advantage.items()}
 lab.predict("best_of_4", outcome=best_of[4])
 lab.predict("best_of_256", outcome=best_of[max(best_of)])
@@ -501,16 +504,16 @@ if digits.source == "mnist":
     assert told_apart["negatives"][1] < 0.5, "and of some, logistic regression is surer"
 
 # %% [markdown]
-# The AUROC is the share of pairs in which the digit has the higher value; 0.5 is guessing. **A high $p(x)$ is no proof of a
-# familiar $x$**: this is the density of two features, and whatever else an image has is lost in the projection. The
-# distance to the plane of the features, which no density here looks at, tells all three apart.
+# The AUROC is the share of pairs in which the digit has the higher value; 0.5 is guessing. **A high $p(x)$ is no proof
+# of a familiar $x$**: this is the density of two features, and whatever else an image has is lost in the projection.
+# The distance to the plane of the features, which no density here looks at, tells all three apart.
 #
-# Both classify; only the generative model draws and scores $x$.
+# Both classify; only the generative one draws and scores $x$.
 
 # %% [markdown]
 # ## 5 Recipe 1: transform a simple variable
 #
-# First recipe: draw $z$ from a simple distribution and put it through
+# Draw $z$ from a simple distribution and put it through
 # a flexible function, $x = f(z)$. If $f$ is invertible, the density follows from the **change of variables**: mass is
 # kept, so where $f$ stretches, the density thins.
 #
@@ -579,16 +582,16 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# **A flow** makes $f$ of many invertible layers with cheap determinants. A *coupling layer* (Dinh et al., 2017) shifts and
-# stretches one coordinate by amounts that a network computes from the other; for $x = (x_1, x_2)$ and $z_1 = x_1$,
+# **A flow** makes $f$ of many invertible layers with cheap determinants. A *coupling layer* (Dinh et al., 2017) shifts
+# and stretches one coordinate by amounts that a network computes from the other; for $x = (x_1, x_2)$ and $z_1 = x_1$,
 #
 # $$z_2 = \big(x_2 - t(x_1)\big)\, e^{-s(x_1)}, \qquad \log p_X(x) = \log p_Z(z) - s(x_1) \tag{1.8}$$
 #
-# The $-s$ is 1.7 again, for a slope of $e^s$. The next layer does the same with the coordinates exchanged, and so on; the last $z$
-# is N(0, I).
+# The $-s$ is 1.7 again, for a slope of $e^s$. The next layer does the same with the coordinates exchanged, and so on;
+# the last $z$ is N(0, I).
 #
-# **Exercise 1.5** (difficulty 2 of 3, 6 minutes). Write the way from $x$ to $z$ through one layer, and return the coordinates
-# exchanged, $(z_2, z_1)$, for the next one.
+# **Exercise 1.5** (difficulty 2 of 3, 6 minutes). Write the way from $x$ to $z$ through one layer, and return the
+# coordinates exchanged, $(z_2, z_1)$, for the next one.
 #
 # <details><summary>Hint 1</summary>Undo the shift before the stretch: the layer, from z to x, stretches first.</details>
 # <details><summary>Hint 2</summary><code>x[:, 0]</code> and <code>x[:, 1]</code> are the coordinates;
@@ -631,9 +634,9 @@ class Flow(nn.Module):
 
 
 # %% [markdown]
-# The data: a ring in the plane, heavier on the right. Its density is known, so that quadrature gives the entropy, the best
-# that any model can reach, and the best single Gaussian. We fit by maximum likelihood to 20,000 points, and score 10,000
-# others. **Predict, then run.** How many nats above the entropy will the flow stay?
+# The data: a ring in the plane, heavier on the right. Its density is known, so that quadrature gives the entropy, the
+# best that any model can reach, and the best single Gaussian. We fit by maximum likelihood to 20,000 points, and score
+# 10,000 others. **Predict, then run.** How many nats above the entropy will the flow stay?
 
 # %%
 lab.predict("flow_above_entropy", ...)
@@ -695,10 +698,10 @@ assert gaussian_nats - ring_entropy > 0.5, "one Gaussian is not"
 # %% [markdown]
 # No invertible, continuous map of the plane makes a hole: look for the flow's bridge in the picture of section 7.
 #
-# **The catch.** $f$ has to be invertible, with a determinant that can be computed. And if $x$ has more dimensions than $z$,
-# the samples lie on a thin surface of volume zero: there is no density at all. With noise of standard deviation $s$ there
-# is one. **Predict, then run:** by how many nats does the log-density of the model's own samples change when a curve in
-# the plane gets ten times less noise?
+# **The catch.** $f$ has to be invertible, with a determinant that can be computed. And if $x$ has more dimensions than
+# $z$, the samples lie on a thin surface of volume zero: there is no density at all. With noise of standard deviation
+# $s$ there is one. **Predict, then run:** by how many nats does the log-density of the model's own samples change when
+# a curve in the plane gets ten times less noise?
 
 # %%
 lab.predict("ten_times_less_noise", ...)
@@ -733,20 +736,21 @@ lab.predict("ten_times_less_noise", outcome=own_samples[0.01] - own_samples[0.1]
 assert abs(own_samples[0.01] - own_samples[0.1] - math.log(10)) < 0.05
 
 # %% [markdown]
-# It grows by log 10 = 2.3, without end: such numbers compare noises, not models. A decoder from 20 numbers to 784 pixels is such a
-# map. Used without noise, as in a GAN, it gives samples and no likelihood. With noise it is the next recipe.
+# It grows by log 10 = 2.3, without end: such numbers compare noises, not models. A decoder from 20 numbers to 784
+# pixels is such a map. Used without noise, as in a GAN, it gives samples and no likelihood. With noise it is the next
+# recipe.
 
 # %% [markdown]
 # ## 6 Recipe 2: mix a simple family
 #
-# Second recipe: let $x$ given $z$ have a simple distribution whose parameters are a flexible function of $z$, and average
-# over $z$. With Gaussian noise of variance $s^2$,
+# Second recipe: let $x$ given $z$ have a simple distribution whose parameters are a flexible function of $z$, and
+# average over $z$. With Gaussian noise of variance $s^2$,
 #
 # $$z \sim \mathcal{N}(0, I), \quad x \mid z \sim \mathcal{N}\big(f(z),\, s^2 I\big), \qquad
 #   p(x) = \int \mathcal{N}\big(x;\ f(z),\, s^2 I\big)\, \mathcal{N}(z;\ 0, I)\, dz \tag{1.9}$$
 #
-# The marginal is a mixture of infinitely many Gaussians: it exists whatever $f$ is. The integral can be replaced by a sum
-# over a grid, or estimated with samples $z_k$ from the prior, **naive Monte Carlo**:
+# The marginal is a mixture of infinitely many Gaussians: it exists whatever $f$ is. The integral can be replaced by a
+# sum over a grid, or estimated with samples $z_k$ from the prior, **naive Monte Carlo**:
 #
 # $$p(x) \approx \frac{1}{K} \sum_{k=1}^{K} p(x \mid z_k), \qquad z_k \sim p(z) \tag{1.10}$$
 
@@ -771,13 +775,13 @@ assert (by_quadrature.exp().sum() * 0.04 - 1).abs() < 1e-3, "the density integra
 assert error < 0.01, "both routes agree"
 
 # %% [markdown]
-# **The catch.** Does Monte Carlo survive in many dimensions? To know the truth we need a model whose integral can be done: if
-# $f$ is linear, $f(z) = \mu + W z$, then $x$ is Gaussian (probabilistic PCA; Tipping and Bishop, 1999):
+# **The catch.** Does Monte Carlo survive in many dimensions? To know the truth we need a model whose integral can be
+# done: if $f$ is linear, $f(z) = \mu + W z$, then $x$ is Gaussian (probabilistic PCA; Tipping and Bishop, 1999):
 #
 # $$p(x) = \mathcal{N}\big(x;\ \mu,\ W W^\top + s^2 I\big) \tag{1.11}$$
 #
-# We fit it to all training digits by maximum likelihood, taking grey pixels for real numbers, with $m$ latent dimensions, and
-# estimate the density of test digits with $K$ samples from the prior.
+# We fit it to all training digits by maximum likelihood, taking grey pixels for real numbers, with $m$ latent
+# dimensions, and estimate the density of test digits with $K$ samples from the prior.
 #
 # **Predict, then run.** With $K$ = 10,000, up to which $m$ of 1, 2, 5, 10, 20, 50 is the estimate within a nat?
 
@@ -858,9 +862,9 @@ assert all(short[m, K] > 1 for m, K in short if needed[m] > math.log(K) + 3), "a
 # %% [markdown]
 # Why there? Samples matter where the posterior $p(z \mid x)$ is, and there $p(z \mid x) / p(z) = p(x \mid z) / p(x)$ is
 # about $e^{\mathrm{KL}}$: the posterior fills about $e^{-\mathrm{KL}}$ of the prior. Of $K$ draws from the prior, $K
-# e^{-\mathrm{KL}}$ hit it (Chatterjee and Diaconis, 2018). The estimate 1.10 is unbiased for $p(x)$ at any $K$, and yet nearly
-# always far too small. For $m = 50$ one needs about $e^{93}$. One has to draw $z$ from the posterior,
-# which is unknown. **This is the problem that notebook 03 solves.**
+# e^{-\mathrm{KL}}$ hit it (Chatterjee and Diaconis, 2018). The estimate 1.10 is unbiased for $p(x)$ at any $K$, and yet
+# nearly always far too small. For $m = 50$ one needs about $e^{93}$. One has to draw $z$ from the posterior, which is
+# unknown. **This is the problem that notebook 03 solves.**
 
 # %% [markdown]
 # ## 7 Recipe 3: an unnormalised log-density
@@ -916,8 +920,8 @@ def langevin_step(x, gradient, step, noise):
 langevin_step = lab.check("langevin_step", langevin_step)
 
 # %% [markdown]
-# The ring again. 5,000 chains start at random. *Total variation* compares the histogram of where they end with the density: 0 if
-# they agree, 1 if they have nothing in common; the floor is that of 5,000 exact samples.
+# The ring again. 5,000 chains start at random. *Total variation* compares the histogram of where they end with the
+# density: 0 if they agree, 1 if they have nothing in common; the floor is that of 5,000 exact samples.
 
 
 # %%
@@ -953,13 +957,13 @@ assert total_variation(ends[1_000]) < 1.3 * floor, "Langevin samples are nearly 
 assert total_variation(silent) > 3 * floor, "without noise, the chains only climb"
 
 # %% [markdown]
-# **Fitting.** A likelihood needs $Z_\theta$, its gradient does not. Since $\nabla \log Z_\theta = \frac{1}{Z_\theta} \int \nabla f_\theta(x)\,
-# e^{f_\theta(x)} dx = \mathbb{E}_{p_\theta}[\nabla f_\theta]$, we have $\nabla \log p_\theta(x) = \nabla f_\theta(x) - \mathbb{E}_{x' \sim
-# p_\theta}[\nabla f_\theta(x')]$: push $f$ up at the data, and down at the model's own samples, which Langevin dynamics draws.
-# Once both look alike, the pushes cancel.
+# **Fitting.** A likelihood needs $Z_\theta$, its gradient does not. Since $\nabla \log Z_\theta = \frac{1}{Z_\theta}
+# \int \nabla f_\theta(x)\, e^{f_\theta(x)} dx = \mathbb{E}_{p_\theta}[\nabla f_\theta]$, we have $\nabla \log
+# p_\theta(x) = \nabla f_\theta(x) - \mathbb{E}_{x' \sim p_\theta}[\nabla f_\theta(x')]$: push $f$ up at the data, and
+# down at the model's own samples, which Langevin dynamics draws. Once both look alike, the pushes cancel.
 #
-# **Exercise 1.7** (difficulty 2 of 3, 4 minutes). Write a loss whose gradient in $\theta$ is that of $-\log p_\theta$, averaged over
-# the data. (Its value is not: it lacks $\log Z$.)
+# **Exercise 1.7** (difficulty 2 of 3, 4 minutes). Write a loss whose gradient in $\theta$ is that of $-\log p_\theta$,
+# averaged over the data. (Its value is not: it lacks $\log Z$.)
 #
 # <details><summary>Hint 1</summary>Losses are minimised: which of the two terms has to fall?</details>
 # <details><summary>Hint 2</summary>Both expectations are means over a batch, and the batches may differ in size.</details>
@@ -967,7 +971,7 @@ assert total_variation(silent) > 3 * floor, "without noise, the chains only clim
 
 # %% jupyter={"source_hidden": true}
 def energy_loss(f_of_data, f_of_samples):
-    """Minus the gradient of Eq. 1.12's logarithm: f at data (N,) and at the model's samples (M,)."""
+    """Has the gradient of minus the log of Eq. 1.12; f at data (N,) and at samples (M,)."""
     ### BEGIN SOLUTION
     return f_of_samples.mean() - f_of_data.mean()
     ### END SOLUTION
@@ -1005,8 +1009,8 @@ def fit_energy(noisy=True, steps=800):
 
 
 # %% [markdown]
-# **Predict, then run.** The same fit, but the noise of the Langevin steps forgotten: is its KL from the ring larger or smaller
-# than that of the best Gaussian?
+# **Predict, then run.** The same fit, but the noise of the Langevin steps forgotten: is its KL from the ring larger or
+# smaller than that of the best Gaussian?
 
 # %%
 lab.predict("kl_without_noise", ...)  # "larger" or "smaller"
@@ -1037,7 +1041,7 @@ for axis, (name, values) in zip(axes, shown.items(), strict=True):
 axes[0].set(title="The density", ylabel="$x_2$")
 lab.figures.show(
     figure,
-    alt="Four densities in the plane: a ring that is darker on the right; the flow, nearly the same "
+    alt="Four densities in the plane: a ring, darker on the right; the flow, nearly the same "
     "with a thin gap; the energy-based model, nearly the same; and one fitted without noise, "
     "which is flat.",
 )
@@ -1047,11 +1051,11 @@ assert kls["with noise"] < 0.05 and kls["best Gaussian"] > 0.5
 assert kls["without noise"] > 0.5, "chains that only climb are not samples"
 
 # %% [markdown]
-# Chains that only climb end where $f$ is higher than at the data, so that the loss pushes every hill down: $f$ becomes nearly flat. The
-# code runs as before; only the density, or a long chain's samples beside data, tells.
+# Chains that only climb end where $f$ is higher than at the data, so that the loss pushes every hill down: $f$ becomes
+# nearly flat. The code runs as before; only the density, or a long chain's samples beside data, tells.
 #
-# **The catch.** The fit gave $f$, but a likelihood needs $Z$. For images, a grid with only two values per pixel has this many
-# points:
+# **The catch.** The fit gave $f$, but a likelihood needs $Z$. For images, a grid with only two values per pixel has
+# this many points:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1066,9 +1070,9 @@ print(f"at a billion points per second: about 10 to the {years:.0f} years")
 # %% [markdown]
 # ## 8 The scoreboard starts
 #
-# The thread through this course is the log-likelihood of the same binarised test digits, in nats per image. Each pixel is drawn
-# once as 0 or 1, with its grey value as the probability and a fixed seed. A log-probability of binary data is never
-# positive, and $-\log_2 p(x)$ is the number of bits that an ideal code needs for the image.
+# The thread through this course is the log-likelihood of the same binarised test digits, in nats per image. Each pixel
+# is drawn once as 0 or 1, with its grey value as the probability and a fixed seed. A log-probability of binary data is
+# never positive, and $-\log_2 p(x)$ is the number of bits that an ideal code needs for the image.
 #
 # **Bits per dimension** divide by the number of pixels, $D = 784$:
 #
@@ -1092,12 +1096,14 @@ def bpd(nats):
 bpd = lab.check("bits_per_dimension", bpd)
 
 # %% [markdown]
-# The simplest model: **independent pixels**, each a coin of its own. It is the case $C = 1$ of a **mixture of Bernoullis**, which has $C$ components with weights $\pi_c$, and within each the pixels are independent:
+# The simplest model: **independent pixels**, each a coin of its own. It is the case $C = 1$ of a **mixture of
+# Bernoullis**, which has $C$ components with weights $\pi_c$, and within each the pixels are independent:
 #
 # $$p(x) = \sum_{c=1}^{C} \pi_c \prod_{d=1}^{784} \theta_{cd}^{x_d} (1 - \theta_{cd})^{1 - x_d} \tag{1.15}$$
 #
-# The EM algorithm (Dempster et al., 1977) fits it in two steps. The E-step is Bayes' rule: $r_{ic} = p(c \mid x_i)$. The M-step
-# takes weighted means, with $\alpha$ imagined black and white pixels added so that no pixel becomes impossible:
+# The EM algorithm (Dempster et al., 1977) fits it in two steps. The E-step is Bayes' rule: $r_{ic} = p(c \mid x_i)$.
+# The M-step takes weighted means, with $\alpha$ imagined black and white pixels added so that no pixel becomes
+# impossible:
 #
 # $$\pi_c = \frac{1}{N} \sum_i r_{ic}, \qquad
 #   \theta_{cd} = \frac{\alpha + \sum_i r_{ic}\, x_{id}}{2 \alpha + \sum_i r_{ic}} \tag{1.16}$$
@@ -1107,9 +1113,9 @@ bpd = lab.check("bits_per_dimension", bpd)
 # $$\log p(x_i) = \sum_c r_{ic} \log \frac{\pi_c\, p(x_i \mid c)}{r_{ic}}
 #   + \mathrm{KL}\big(r_i \,\|\, p(c \mid x_i)\big) \tag{1.17}$$
 #
-# The first term is a lower bound. The E-step makes the KL zero: the bound touches. The M-step, with $r$ fixed, maximises the bound
-# (its derivative in $\theta_{cd}$ is zero at 1.16 with $\alpha = 0$). So the likelihood never falls; with $\alpha$, that of real and
-# imagined pixels.
+# The first term is a lower bound. The E-step makes the KL zero: the bound touches. The M-step, with $r$ fixed,
+# maximises the bound (its derivative in $\theta_{cd}$ is zero at 1.16 with $\alpha = 0$). So the likelihood never
+# falls; with $\alpha$, that of real and imagined pixels.
 #
 # **Exercise 1.9** (difficulty 2 of 3, 8 minutes). Write the M-step for $\theta$.
 #
@@ -1161,8 +1167,8 @@ assert all(bound[1] < nats for bound, nats in zip(em_bounds, em_curve, strict=Tr
 # %% [markdown]
 # `lab.BernoulliMixture.fit` takes ten such steps with $\alpha = 0.1$ on all training digits.
 #
-# **Predict, then run.** From 1 to 300 components: can the training log-likelihood (of 10,000 digits) turn down? And which size
-# will validation digits choose?
+# **Predict, then run.** From 1 to 300 components: can the training log-likelihood (of 10,000 digits) turn down? And
+# which size will validation digits choose?
 
 # %%
 lab.predict("components_chosen", ...)
@@ -1191,8 +1197,8 @@ assert chosen == digits.pick(mnist=300, bundled=30), digits.pick(
 )
 
 # %% [markdown]
-# More components fit the training digits ever better here. On MNIST 300 is the largest size that we tried, from one start, and no
-# optimum; on the bundled digits the validation row turns.
+# More components fit the training digits ever better here. On MNIST 300 is the largest size that we tried, from one
+# start, and no optimum; on the bundled digits the validation row turns.
 #
 # Now the test digits, once. Later notebooks add their rows.
 
@@ -1211,8 +1217,8 @@ if digits.source == "mnist":
     assert abs(test_nats[1].mean() + 206) < 1, "about -206 nats"
 
 # %% [markdown]
-# How sure are we of such differences? The ± treats a row alone, but both models saw the **same** digits. A *paired* bootstrap
-# (Efron, 1979) draws test digits with replacement and looks at the mean difference.
+# How sure are we of such differences? The ± treats a row alone, but both models saw the **same** digits. A *paired*
+# bootstrap (Efron, 1979) draws test digits with replacement and looks at the mean difference.
 
 # %%
 difference, lower, upper = lab.paired_bootstrap(test_nats[chosen], test_nats[runner_up])
@@ -1225,7 +1231,7 @@ print(f"as if not paired      : {difference - separate:.2f} to {difference + sep
 assert upper - lower < separate, "pairing more than halves the interval"
 
 # %% [markdown]
-# The interval is over **which test digits** were drawn. It does not contain how models vary with the start of EM.
+# The interval is about **which test digits** were drawn, not about where EM started.
 
 # %% [markdown]
 # ## 9 The chain rule
@@ -1235,8 +1241,8 @@ assert upper - lower < separate, "pairing more than halves the interval"
 # $$p(x) = \prod_{d=1}^{784} p(x_d \mid x_1, \ldots, x_{d-1}), \qquad
 #   p(x_d = 1 \mid x_{<d}) = \sigma\Big(b_d + \sum_{j < d} W_{dj}\, x_j\Big) \tag{1.18}$$
 #
-# The second half is a model: each pixel is a logistic regression on those before it, the **fully visible belief network** (Frey,
-# 1998). All 784 of them are one matrix, whose upper triangle and diagonal are masked.
+# The second half is a model: each pixel is a logistic regression on those before it, the **fully visible belief
+# network** (Frey, 1998). All 784 of them are one matrix, whose upper triangle and diagonal are masked.
 #
 # **Exercise 1.10** (difficulty 1 of 3, 4 minutes). Write the logits of all pixels at once.
 #
@@ -1256,9 +1262,9 @@ def belief_logits(x, weight, offset):
 belief_logits = lab.check("belief_logits", belief_logits)
 
 # %% [markdown]
-# **Predict, then run.** On MNIST independent pixels reach -206 nats, the mixture -129. And a linear model of each pixel given those
-# before it, without anything latent? (Its settings are in `recipes.py`: batches of 250, Adam, one cycle to 3e-2, five
-# epochs, chosen on validation digits.)
+# **Predict, then run.** On MNIST independent pixels reach -206 nats, the mixture -129. And a linear model of each pixel
+# given those before it, without anything latent? (Its settings are in `recipes.py`: batches of 250, Adam, one cycle to
+# 3e-2, five epochs, chosen on validation digits.)
 
 # %%
 lab.predict("belief_network_nats", ...)
@@ -1292,16 +1298,16 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# Exact, in seconds, and far above the mixture. **Why then would one want latents at all?** Look at the samples: neighbouring
-# pixels agree, and few strokes make a digit. Also, the model has no code for an image (nothing to cluster or to change),
-# its order is arbitrary, and it draws 784 pixels one after the other. Can latent variables have all that, and the nats
-# too? Notebooks 03 and 04 try.
+# Exact, in seconds, and far above the mixture. **Why then would one want latents at all?** Look at the samples:
+# neighbouring pixels agree, and few strokes make a digit. Also, the model has no code for an image (nothing to cluster
+# or to change), its order is arbitrary, and it draws 784 pixels one after the other. Can latent variables have all
+# that, and the nats too? Notebooks 03 and 04 try.
 
 # %% [markdown]
 # ## 10 Four audits
 #
-# A wrong model looks like a right one: the loss falls, samples appear. Four questions, asked of a case small enough that the
-# answer is known, find most mistakes, here and in code that thousands have copied.
+# A wrong model looks like a right one: the loss falls, samples appear. Four questions, asked of a case small enough
+# that the answer is known, find most mistakes, here and in code that thousands have copied.
 #
 # | audit | how | what it found |
 # | --- | --- | --- |
@@ -1310,9 +1316,10 @@ lab.figures.show(
 # | Is the **bound below** the exact value? | a model whose integral is known (1.11, 1.17) | a mean of log-weights for the log of their mean |
 # | Are the **units nats per image**? | sum over pixels, mean over images; a fair coin per pixel costs 543 | a KL averaged over 784 pixels: weighted by 1/784 |
 #
-# **The first.** A belief network may take its pixels in any order. A well-known repository averages the *logits* of several
-# orders, and its score improves. Here the conditionals are exact, for 8 pixels that copy a coin, each with an error of 2 %.
-# All 256 images can be enumerated. **Predict, then run.** What do the probabilities sum to, for the average of ten orders?
+# **The first.** A belief network may take its pixels in any order. A well-known repository averages the *logits* of
+# several orders, and its score improves. Here the conditionals are exact, for 8 pixels that copy a coin, each with an
+# error of 2 %. All 256 images can be enumerated. **Predict, then run.** What do the probabilities sum to, for the
+# average of ten orders?
 
 # %%
 lab.predict("averaged_orders_sum_to", ...)
@@ -1362,11 +1369,12 @@ assert averaged.exp().sum() > 1.5, "the average does not"
 assert (truth.exp() * averaged).sum() > (truth.exp() * truth).sum() + 0.3, "and beats the entropy"
 
 # %% [markdown]
-# Averaged over orders, each pixel is told of neighbours on *both* sides: no chain, a sum near two, and an impossible score, "better
-# than the entropy". Averaging *probabilities* of whole images is a mixture, and sums to one.
+# Averaged over orders, each pixel is told of neighbours on *both* sides: no chain, a sum near two, and an impossible
+# score, "better than the entropy". Averaging *probabilities* of whole images is a mixture, and sums to one.
 #
-# **Exercise 1.11** (difficulty 2 of 3, 10 minutes). Find the mistake with the second audit, and mend it. This is how a published
-# notebook draws from a mixture of Gaussians whose density has the variance $e^{\ell}$, with $\ell$ = `log_var`:
+# **Exercise 1.11** (difficulty 2 of 3, 10 minutes). Find the mistake with the second audit, and mend it. This is how a
+# published notebook draws from a mixture of Gaussians whose density has the variance $e^{\ell}$, with $\ell$ =
+# `log_var`:
 #
 #     def draw(mean, log_var, component, noise):
 #         return mean[component] + log_var[component].exp() * noise
@@ -1388,21 +1396,28 @@ def draw(mean, log_var, component, noise):
 draw = lab.check("mixture_sampler", draw)
 
 # %% [markdown]
-# **Investigate** (difficulty 3 of 3, 20 minutes). Twice as many components bring the mixture of Bernoullis, after ten steps of EM,
-# from -128.6 to -124.9 nats on MNIST's validation digits (one seed). Beat -123, in 15 seconds on two cores and within 1.2 GiB. A
-# good answer says what was changed and why it should help, and gives the mean on validation digits with a paired interval
-# against the mixture above. The test digits stay out of it.
+# **Investigate** (difficulty 3 of 3, 20 minutes). Twice as many components bring the mixture of Bernoullis, after ten
+# steps of EM, from -128.6 to -124.9 nats on MNIST's validation digits (one seed). Beat -123, in 15 seconds on two cores
+# and within 1.2 GiB. A good answer says what was changed and why it should help, and gives the mean on validation
+# digits with a paired interval against the mixture above. The test digits stay out of it.
 
 # %% [markdown]
-# **A worked example.** `fit` binarises the training digits once, and 300 templates fit those very draws. Both steps use pixels in
-# linear sums: the grey value in place of the bit gives their means over all binarisations. Does that pay?
+# **A worked example.** `fit` binarises the training digits once, and 300 templates fit those very draws. Both steps use
+# pixels in linear sums: the grey value in place of the bit gives their means over all binarisations. Does that pay?
 
 
 # %%
+def start_of_em(x, components):
+    """Equal weights, and templates that each resemble one image, as BernoulliMixture.fit does."""
+    with lab.seeded(seed):
+        some = x[torch.randperm(len(x))[:components]]
+    return torch.full((components,), 1 / components), 0.1 + 0.4 * some + 0.4 * x.mean(0)
+
+
 def em_on_grey(components, steps, alpha=0.1):
     """EM whose images are the grey ones: the mean over binarisations in place of one draw."""
     x = digits.train.images
-    weights, theta = mixtures_start(x_train, components)
+    weights, theta = start_of_em(x_train, components)
     for _ in range(steps):
         counts, black = 0, 0
         for part in x.split(5_000):
@@ -1411,13 +1426,6 @@ def em_on_grey(components, steps, alpha=0.1):
         weights = counts.clamp(min=1e-6) / len(x)
         theta = ((alpha + black) / (2 * alpha + counts[:, None])).clamp(1e-6, 1 - 1e-6)
     return weights, theta
-
-
-def mixtures_start(x, components):
-    """Equal weights, and templates that each resemble one image, as BernoulliMixture.fit does."""
-    with lab.seeded(seed):
-        some = x[torch.randperm(len(x))[:components]]
-    return torch.full((components,), 1 / components), 0.1 + 0.4 * some + 0.4 * x.mean(0)
 
 
 grey_nats = log_joint(x_valid, *em_on_grey(chosen, 10)).logsumexp(-1)

@@ -10,10 +10,9 @@ import torch
 LOWEST = ("The result is lowest at the mean. A density is highest there.", "Look for a minus sign.")
 WIDE = ("A wide Gaussian is as high as a narrow one: not both integrate to 1.", "Add log_var.")
 RAW = ("The variance is a term. Eq. 1.2 has its logarithm.", "log_var is that already.")
-CONSTANT = (
-    "This density integrates to 2.5. It should to 1.",
-    "The constant, log 2 pi, is missing.",
-)
+CONSTANT = ("This density integrates to 2.5, not to 1.", "The constant, log 2 pi, is missing.")
+PEAK = ("It is 1 at the mean, however wide: its integral varies.", "Two terms are missing.")
+CLASSES = ("These are classes. Eq. 1.6 gives each a probability.", "Normalise: leave out argmax.")
 OVER_EXAMPLES = ("A class adds up to 1 over the examples.", "Normalise over the last axis.")
 VARIANCE = ("The squared distance isn't divided by the variance.", "That is log_var.exp().")
 
@@ -36,6 +35,7 @@ SLOPES = torch.tensor([-2.0, -0.5, 0.2, 0.5, 2, 3])
 THINS = ("Where the map stretches, the density rises. Mass is kept: it has to thin.", "Subtract.")
 DECREASING = ("For a decreasing map this is nan.", "Take the absolute value of the slope first.")
 NO_LOGARITHM = ("A slope is subtracted from a logarithm.", "Take the slope's logarithm too.")
+HALVES = ("A slope of 4 only halves the density, not quarters it.", "Subtract the whole logarithm.")
 DIVIDED = ("The slope divides the density, not its logarithm.", "Subtract logarithms.")
 
 
@@ -44,10 +44,8 @@ def change_of_variables(log_p_z, slope):
 
 
 DOWNHILL = ("The walk goes downhill. Samples gather where f is high.", "Look at a sign.")
-ANY_STEP = (
-    "However small the step, the walk climbs equally far.",
-    "Multiply the gradient by step.",
-)
+ANY_STEP = ("However small the step, it climbs equally far.", "Multiply the gradient by step.")
+HALF_STEP = ("Many papers write it so: Eq. 1.13 with half the step.", "Put 2 * step for step.")
 NOISE = ("With noise of this size the walk settles elsewhere.", "Its variance is twice the step.")
 
 
@@ -145,10 +143,7 @@ EXERCISES = {
             "-0.5 * (math.log(2 * math.pi) + log_var.abs().log() + (x - mean) ** 2 / log_var)": (
                 VARIANCE
             ),
-            "-0.5 * (x - mean) ** 2 / log_var.exp()": (
-                "The density at the mean is 1, however wide it is: it doesn't integrate to 1.",
-                "Two of the three terms are missing.",
-            ),
+            "-0.5 * (x - mean) ** 2 / log_var.exp()": PEAK,
             "gaussian_log_density(x, mean, log_var).exp()": pairs.LOGARITHM,
             "gaussian_log_density(x, mean, log_var).mean()": pairs.PER_EXAMPLE,
             "gaussian_log_density(x, mean, log_var).sum()": pairs.PER_EXAMPLE,
@@ -173,10 +168,7 @@ EXERCISES = {
                 "A product of probabilities is a sum of logarithms. What is added here isn't one.",
                 "log_prior is a logarithm already: add it as it is.",
             ),
-            "(log_p_x_given_y + log_prior).argmax(-1)": (
-                "These are the most probable classes. Equation 1.6 gives a probability to each.",
-                "Leave out argmax, and normalise.",
-            ),
+            "(log_p_x_given_y + log_prior).argmax(-1)": CLASSES,
             "log_p_x_given_y + log_prior": ("It doesn't add up to 1.", "Subtract its logsumexp."),
             "(log_p_x_given_y + log_prior).log_softmax(0)": OVER_EXAMPLES,
             "(log_p_x_given_y + log_prior).softmax(-1)": pairs.LOGARITHM,
@@ -197,10 +189,7 @@ EXERCISES = {
             "log_p_z - slope.log().abs()": DECREASING,
             "log_p_z - slope.abs()": NO_LOGARITHM,
             "log_p_z - slope": NO_LOGARITHM,
-            "log_p_z - 0.5 * slope.abs().log()": (
-                "A slope of 4 only halves the density. It is stretched to a quarter.",
-                "Subtract the whole logarithm.",
-            ),
+            "log_p_z - 0.5 * slope.abs().log()": HALVES,
             "log_p_z / slope": DIVIDED,
             "log_p_z / slope.abs()": DIVIDED,
             "log_p_z.exp() / slope.abs()": pairs.LOGARITHM,
@@ -231,10 +220,7 @@ EXERCISES = {
             "x + step * gradient + math.sqrt(step) * noise": NOISE,
             "x + step * gradient + 2 * step * noise": NOISE,
             "x + step * gradient + noise": NOISE,
-            "x + step / 2 * gradient + math.sqrt(step) * noise": (
-                "Many papers write it this way: it is equation 1.13 with half the step.",
-                "Multiply the gradient by step, and the noise by the root of twice the step.",
-            ),
+            "x + step / 2 * gradient + math.sqrt(step) * noise": HALF_STEP,
             "step * gradient + math.sqrt(2 * step) * noise": ("It forgets where it was.", "Add x."),
             "x + step * gradient": ("It climbs to a mode and stays.", "The noise is missing."),
             "x + gradient + math.sqrt(2 * step) * noise": ANY_STEP,
@@ -291,10 +277,7 @@ EXERCISES = {
             "mean[component] + log_var[component].exp() * noise": SPREAD,
             "mean[component] + log_var[component].abs().sqrt() * noise": SPREAD,
             "mean[component] + noise": ("All components are equally wide.", "Scale the noise."),
-            "mean[component] + (log_var[component] / 2).exp()": (
-                "All draws of one agree.",
-                "Use noise.",
-            ),
+            "mean[component] + (log_var[component] / 2).exp()": ("They all agree.", "Use noise."),
         },
     ),
     "bits_per_dimension": Exercise(
