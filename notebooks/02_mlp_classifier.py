@@ -319,7 +319,7 @@ error = 1 - lab.accuracy(model, images, labels)
 print(f"{error:.2%} ± {half_width(error, len(labels)):.2%} of digits like these are misread")
 
 # %% tags=["claim"]
-assert error < digits.pick(mnist=0.02, bundled=0.10), "above the expected test error"
+assert error < digits.pick(mnist=0.02, bundled=0.15), "above the expected test error"
 
 # %% [markdown]
 # The interval is about the choice of test digits. The network itself is random too: other seeds give other initial
