@@ -93,8 +93,9 @@ def test_an_exercise_without_its_solution_is_still_python_and_is_checked(path):
     for source in solved:
         stub = re.sub(r"\n *### BEGIN SOLUTION.*?### END SOLUTION", "", source, flags=re.DOTALL)
         assert stub != source
-        (name,) = re.findall(r'check\("(\w+)", \w+\)', stub)
-        assert name in EXERCISES
+        names = re.findall(r'check\("([\w.]+)", \w+\)', stub)
+        assert len(names) == source.count("BEGIN SOLUTION")
+        assert set(names) <= EXERCISES.keys()
         ast.parse(stub)
 
 

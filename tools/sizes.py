@@ -70,7 +70,9 @@ def prose_words(markdown):
     """How many words a cell has outside predictions and warm-ups, up to its first exercise."""
     prose = markdown.split("**Exercise")[0]
     paragraphs = prose.split("\n\n")
-    return sum(len(p.split()) for p in paragraphs if not re.search(r"\*\*(Predict|Warm-up)", p))
+    return sum(
+        len(p.split()) for p in paragraphs if not re.search(r"\*\*(Predict|Warm-up|Investigat)", p)
+    )
 
 
 if __name__ == "__main__":

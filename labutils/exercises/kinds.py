@@ -120,7 +120,8 @@ class Module(Exercise):
         draw = Draw(str(sizes))
         weights = {name: torch.as_tensor(draw.normal(*w.shape)) for name, w in wanted.items()}
         model.load_state_dict(weights)
-        return model.to(next(x.dtype for x in rest if isinstance(x, Tensor)))(*rest)
+        floats = (x.dtype for x in rest if isinstance(x, Tensor) and x.is_floating_point())
+        return model.to(next(floats, torch.float32))(*rest)
 
 
 @dataclass(frozen=True)

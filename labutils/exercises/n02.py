@@ -56,6 +56,7 @@ EXERCISES = {
             "784 * hidden_dim + hidden_dim + 10 * hidden_dim": BIASES,
             "784 * hidden_dim + 10 * hidden_dim + 10": BIASES,
             "784 * hidden_dim + 1 + 10 * hidden_dim + 1": BIASES,
+            "784 + hidden_dim + 10": ("These are units.", "Count weights and biases."),
             "784 * hidden_dim + hidden_dim": ("No logit comes out.", "Add the output layer."),
             "784 * hidden_dim + hidden_dim + 10": (
                 "The outputs have biases, but nothing connects them to the hidden units.",
@@ -112,6 +113,15 @@ EXERCISES = {
             ),
             "-own(logits.softmax(-1), labels).mean()": AVERAGED,
             "-own(logits.softmax(-1), labels).mean().log()": AVERAGED,
+            "-(own(logits.softmax(-1), labels) + 1e-8).log().mean()": pairs.EPSILON,
+            "(logits.logsumexp(-1) - logits[:, labels]).mean()": (
+                "The labels of all examples are taken from each row.",
+                "Each row has one label: logits[torch.arange(len(labels)), labels].",
+            ),
+            "(logits.logsumexp(-1) - logits.amax(-1)).mean()": (
+                "The labels are ignored: a confident mistake costs nothing.",
+                "Take the logit of the label, not the largest.",
+            ),
             "-own(logits, labels).mean()": ("A shift of all logits lowers it.", "Normalise them."),
         },
     ),
@@ -141,6 +151,7 @@ EXERCISES = {
                 "Put 1 - error in brackets.",
             ),
             "1.96 * math.sqrt(error / n)": ("The variance isn't error.", "It is p (1 - p)."),
+            "half_width(error, 10_000)": ("n is ignored.", "Divide by n, not by 10,000."),
             "2 * half_width(error, n)": ("This is the whole width.", "Return half of it."),
             "100 * half_width(error, n)": ("This is in percent.", "Leave out the factor 100."),
             "error + half_width(error, n)": ("This is the upper end.", "Leave out the error."),
