@@ -170,7 +170,10 @@ def _beside(settled):
         return f"no prediction; it is {_shown(outcome)}."
     predicted = settled["predicted"]
     if isinstance(predicted, str) or isinstance(outcome, str):
-        distance = "as predicted" if str(predicted) == str(outcome) else "not as predicted"
+        same = str(predicted).casefold() == str(outcome).casefold()
+        distance = "as predicted" if same else "not as predicted"
+    elif _shown(predicted) == _shown(outcome):
+        distance = "as predicted"
     else:
         distance = f"{_shown(abs(predicted - outcome))} away"
     return f"predicted {_shown(predicted)}, it is {_shown(outcome)}: {distance}."

@@ -177,7 +177,8 @@ def derivation(
 ) -> dict[str, Line]:
     """The lines "name.1", "name.2" ...: different quantities of the same inputs."""
     words = {
-        line: (f"That is line {k}.", "Read this one.") for k, line in enumerate(lines, start=1)
+        line: (f"That is {name}.{k}.", "Read what this one asks for.")
+        for k, line in enumerate(lines, start=1)
     }
     return {
         f"{name}.{k}": Line(

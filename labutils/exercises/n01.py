@@ -66,9 +66,10 @@ def kl(p, q):
 
 
 ORDER = ("The stretch is undone first. The layer stretched before it shifted.", "Shift first.")
-WAY = ("This is the way from z to x, which draws samples.", "Solve Eq. 1.8's layer for z_2.")
+WAY = ("This is the way from z to x, which draws samples.", "Eq. 1.8 goes from x to z.")
 TWICE = ("What the layer stretched is stretched once more.", "Look at the sign of s.")
 SCALE = ("A logarithm, which may be negative, is taken for the scale.", "Take its exponential.")
+COLUMN = ("A column (N, 1) and a vector (N,) make a table (N, N).", "Use x[:, 1] for x_2.")
 MOVED = ("It moves the coordinate that the network sees.", "Move x_2, which is x[:, 1].")
 
 
@@ -96,6 +97,7 @@ def m_step(x, r, alpha):
 
 
 SEES = ("A pixel sees itself: then it has no need to guess.", "The diagonal is masked as well.")
+TRIANGLE = ("A pixel sees those after it, not those before.", "weight[d, j] counts for j < d.")
 AFTER = ("A pixel sees those after it, and they see it.", "Keep the lower triangle, transposed.")
 
 
@@ -123,7 +125,7 @@ EXERCISES = {
     "gaussian_log_density": Exercise(
         "1.2",
         gaussian_log_density,
-        inputs=lambda draw: tuple(draw.normal(3, 5)),
+        inputs=lambda draw: (draw.normal(5), draw.normal(1), draw.normal(5)),
         gradient=("mean", "log_var"),
         mistakes={
             "-gaussian_log_density(x, mean, log_var)": LOWEST,
@@ -186,7 +188,6 @@ EXERCISES = {
         mistakes={
             "log_p_z + slope.abs().log()": THINS,
             "log_p_z - slope.log()": DECREASING,
-            "log_p_z - slope.log().abs()": DECREASING,
             "log_p_z - slope.abs()": NO_LOGARITHM,
             "log_p_z - slope": NO_LOGARITHM,
             "log_p_z - 0.5 * slope.abs().log()": HALVES,
@@ -206,6 +207,7 @@ EXERCISES = {
             "torch.stack([x[:, 1] * log_scale.exp() + shift, x[:, 0]], -1)": WAY,
             "torch.stack([(x[:, 1] - shift) * log_scale.exp(), x[:, 0]], -1)": TWICE,
             "torch.stack([(x[:, 1] - shift) / log_scale, x[:, 0]], -1)": SCALE,
+            "torch.cat([(x[:, 1:] - shift) * (-log_scale).exp(), x[:, :1]], -1)": COLUMN,
             "coupling(x, shift, log_scale).flip(-1)": ("The next layer moves z_2 again.", "Swap."),
             "torch.stack([(x[:, 0] - shift) * (-log_scale).exp(), x[:, 1]], -1)": MOVED,
         },
@@ -227,7 +229,7 @@ EXERCISES = {
         },
     ),
     "energy_loss": Exercise(
-        "1.12",
+        "",
         energy_loss,
         inputs=lambda draw: (draw.normal(6), draw.normal(4)),
         gradient=("f_of_data", "f_of_samples"),
@@ -258,12 +260,12 @@ EXERCISES = {
         "1.18",
         belief_logits,
         inputs=lambda draw: (draw.bits(7, 5), draw.normal(5, 5), draw.normal(5)),
-        gradient=("weight", "offset"),
         mistakes={
             "x @ weight.T + offset": AFTER,
             "x @ weight.tril().T + offset": SEES,
             "x @ weight.tril(1).T + offset": AFTER,
-            "x @ weight.tril(-1) + offset": AFTER,
+            "x @ weight.tril(-1) + offset": TRIANGLE,
+            "x @ weight.triu(1).T + offset": TRIANGLE,
             "x @ weight.tril(-2).T + offset": ("The pixel just before is not seen.", "tril(-1)."),
             "x @ weight.tril(-1).T": ("The first pixel is a fair coin.", "Add the offset."),
             "belief_logits(x, weight, offset).sigmoid()": ("Probabilities.", "Leave out sigmoid."),
@@ -291,7 +293,7 @@ EXERCISES = {
             "-nats / (784 * 2)": NOT_BITS,
             "-nats / 784 * math.log(2)": NOT_BITS,
             "-nats / math.log(2)": ("A larger image costs more.", "Divide by its pixels."),
-            "bpd(nats).abs()": ("Densities above 1 cost bits.", "Don't drop the sign: flip it."),
+            "bpd(nats).abs()": ("A density above 1 costs fewer than 0 bits.", "Flip the sign."),
             "-nats / (28 * math.log(2))": ("Only 28 pixels are counted.", "There are 28 x 28."),
         },
     ),

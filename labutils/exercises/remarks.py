@@ -167,7 +167,8 @@ def gradient_problem(trial: Trial) -> str | None:
         try:
             got = trial.call(gradients, trial.answer, copies(inputs))
         except Trouble as trouble:
-            return f"the value is right, but not its gradient: {trouble}"
+            reason = CUT if "numpy()" in str(trouble) else trouble  # torch would advise .detach()
+            return f"the value is right, but not its gradient: {reason}"
         for name, a, b in zip(names, got, wanted, strict=True):
             if a is None:
                 return f"the value is right, but no gradient reaches {name}. {CUT}"
@@ -261,14 +262,16 @@ def _multiple(t, got, right):
     """In words: results are the right ones times, plus or under one number, or a number times a
     length or an argument; None where they are not."""
     if not _vary(right):  # any number is a multiple of any other
-        return None if _vary(got) else f"{got[0].max():.4g}, where {right[0].max():.4g} is right"
+        a, b = got[0].max(), right[0].max()
+        return f"{a:.4g}, where {b:.4g} is right" if b.isfinite() and not _vary(got) else None
     pairs, near = list(zip(got, right, strict=True)), 1e-6 if t.whole else 1e-5
     for words, f, amounts in (
         ("{} times the right one", torch.mul, [(g / r).nanmedian() for g, r in pairs]),
         ("the right one plus {}", torch.add, [(g - r).median() for g, r in pairs]),
         ("{} divided by the right one", lambda r, a: a / r, [(g * r).median() for g, r in pairs]),
     ):
-        if t.same(got, map(f, right, amounts)):
+        tells = all(1e-6 < abs(a) < 1e6 for a in amounts)
+        if tells and t.same(got, map(f, right, amounts)):
             for name, sizes in _sizes(t):
                 per = torch.stack([a / s for a, s in zip(amounts, sizes, strict=True)])
                 if per.isfinite().all() and per.isclose(per[:1], rtol=near).all():
@@ -316,15 +319,15 @@ def _unused(t):
 
 
 def _by_argument(t):
+    elsewhere = not _multiple(t, t.got, t.right)  # what is so everywhere was said
     for k, name in enumerate(t.exercise.names):
         found = {}
-        for words, form in WHERE.items():
+        for words, form in WHERE.items() if elsewhere else ():
             with suppress(Exception):
                 sets = [_with(x, k, _f(form)) for x in t.sets]
                 got, right = list(map(t.result, sets)), list(map(t.exact, sets))
                 if is_ := "right" if t.same(got, right) else _multiple(t, got, right):
                     found.setdefault(is_, []).append(words)
-        found.pop(_multiple(t, t.got, t.right), None)  # which is so everywhere, and was said
         for is_, words in found.items():
             yield f"Where {name} {' or '.join(words)}, your result is {is_}."
         for axis in range(
@@ -332,11 +335,19 @@ def _by_argument(t):
         ):
             other = t.redrawn(k, axis)
             along = _moved(t, t.exact, other, t.right), _moved(t, t.result, other, t.got)
-            if (_moved(t, t.exact, t.redrawn(k), t.right) & ~along[0] & along[1]).any():
+            kept = _moved(t, t.exact, t.redrawn(k), t.right) & ~along[0]
+            if _is_first(kept) and (kept & along[1]).any():
                 yield (
                     f"Your result mixes what lies along axis {axis} of {name}: some of its numbers "
                     f"change with entries on which the right ones do not depend."
                 )
+
+
+def _is_first(mask):
+    """Whether what is true lies first along an axis, all of it: the rest may only be saturated."""
+    return any(
+        m[0].any() and not m[1:].any() for m in (mask.movedim(a, 0) for a in range(mask.ndim))
+    )
 
 
 def _moved(t, f, sets, before):

@@ -231,9 +231,7 @@ def test_no_line_of_a_derivation_takes_the_answer_of_another(capsys):
         for line in (1, 2, 3):
             check(f"kl.{line}", answer)
             text = capsys.readouterr().out
-            assert text.startswith(
-                f"kl.{line}: " + ("right" if k == line else f"That is line {k}.")
-            )
+            assert text.startswith(f"kl.{line}: " + ("right" if k == line else f"That is kl.{k}."))
 
 
 def test_a_line_says_whether_it_is_exact(capsys):
