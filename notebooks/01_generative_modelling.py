@@ -508,8 +508,6 @@ if digits.source == "mnist":
 # The AUROC is the share of pairs in which the digit has the higher value; 0.5 is guessing. **A high $p(x)$ is no proof
 # of a familiar $x$**: this is the density of two features, and whatever else an image has is lost in the projection.
 # The distance to the plane of the features, which no density here looks at, tells all three apart.
-#
-# Both classify; only the generative one draws and scores $x$.
 
 # %% [markdown]
 # ## 5 Recipe 1: transform a simple variable
@@ -839,6 +837,9 @@ for m in dimensions:
     print(f"m = {m:2}: KL {needed[m]:5.1f} nats; short by {short[m, 10_000]:6.1f} with K = 10,000")
 within = [m for m in dimensions if short[m, 10_000] < 1]
 lab.predict("largest_m_within_a_nat", outcome=max(within))
+
+# %% [markdown]
+# The shortfall, for all $m$ and three $K$:
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.8))
