@@ -87,6 +87,10 @@ class Exercise:
         """What is compared."""
         return answer(*inputs)
 
+    def where(self, index: Sequence[int]) -> str:
+        """What an entry of the result is, at the beginning of a sentence; no index of a number."""
+        return f"At index {list(index)} it" if index else "It"
+
     def wrong_answers(self) -> Iterator[tuple[object, Words]]:
         """The known mistakes as answers, each with its texts."""
         for mistake, words in self.mistakes.items():
@@ -98,11 +102,22 @@ class Exercise:
         return lambda *inputs: eval(code, given | dict(zip(self.names, inputs, strict=True)))
 
 
+def _output(model, *inputs):
+    return model(*inputs)
+
+
+@dataclass(frozen=True)
 class Module(Exercise):
     """A class of nn.Module to write. The first input is the tuple of its arguments; the others go
-    to the module, whose parameters are given and have the names of the answer's."""
+    to the module, whose parameters are given and have the names of the answer's.
 
-    expected = "a class of nn.Module"
+    observe: what is compared, of the module and the other inputs, where its output alone doesn't
+    tell; it may change the module, which is made anew each time. entry: what an index of that is.
+    """
+
+    observe: Callable[..., Tensor] = _output
+    entry: Callable[..., str] | None = None
+    expected: ClassVar[str] = "a class of nn.Module"
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +135,11 @@ class Module(Exercise):
         draw = Draw(str(sizes))
         weights = {name: torch.as_tensor(draw.normal(*w.shape)) for name, w in wanted.items()}
         model.load_state_dict(weights)
-        return model.to(next(x.dtype for x in rest if isinstance(x, Tensor)))(*rest)
+        model.to(next(x.dtype for x in rest if isinstance(x, Tensor)))
+        return self.observe(model, *rest)
+
+    def where(self, index: Sequence[int]) -> str:
+        return self.entry(*index) if self.entry else super().where(index)
 
 
 @dataclass(frozen=True)
@@ -138,6 +157,9 @@ class Loop(Exercise):
         model, *rest = self.given(*copies(inputs))
         answer(model, *rest)
         return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    def where(self, index: Sequence[int]) -> str:
+        return f"After the loop, weight {index[0]}"
 
 
 @dataclass(frozen=True)
@@ -157,6 +179,9 @@ class Number(Exercise):
 
 class Choice(Exercise):
     """One of several options, by its letter. Mistakes are the other letters."""
+
+    def wrong_answers(self) -> Iterator[tuple[str, Words]]:
+        yield from self.mistakes.items()
 
 
 @dataclass(frozen=True)

@@ -141,12 +141,7 @@ def test_the_answer_of_each_kind_is_right(name, capsys):
 
 @pytest.mark.parametrize("name", OWN)
 def test_each_mistake_of_each_kind_is_named_in_two_steps(name, capsys):
-    wrong = (
-        list(OWN[name].mistakes.items())
-        if isinstance(OWN[name], Choice)
-        else list(OWN[name].wrong_answers())
-    )
-    for mistake, (what, fix) in wrong:
+    for mistake, (what, fix) in OWN[name].wrong_answers():
         exercises._tried.clear()
         assert check(name, mistake) is OWN[name].answer
         assert f"{name}: {what}" in capsys.readouterr().out
@@ -170,6 +165,46 @@ def test_a_module_that_knows_its_sizes_by_heart_is_wrong(capsys):
 
     check("layer", Fixed)
     assert "expected the parameters" in capsys.readouterr().out
+
+
+def test_a_changed_class_is_a_changed_answer():
+    class Same(nn.Module):
+        def forward(self, x):
+            return self.proj(x).relu()
+
+    class Other(nn.Module):
+        def forward(self, x):
+            return self.proj(x)
+
+    first = exercises.digest(Same)
+    Same.__qualname__ = Other.__qualname__  # as of two versions of a cell
+    assert exercises.digest(Same) == first != exercises.digest(Other)
+
+
+def test_what_is_observed_of_a_module_is_compared_and_named(capsys):
+    observed = Module(
+        "",
+        Layer,
+        inputs=lambda draw: ((2, 3), draw.normal(4, 2)),
+        observe=lambda model, x: torch.stack([model(x), model(-x)]),
+        entry=lambda sign, row, column: f"With the sign {sign}, output {column} of row {row}",
+    )
+
+    class Odd(Layer):
+        def forward(self, x):
+            return self.proj(x).relu() + (x < 0).any(1, keepdim=True)
+
+    assert exercises.verdict(observed, Layer, "own")[0]
+    text = exercises.verdict(observed, Odd, "own")[1]
+    assert "With the sign 0, output 0 of row " in text or "With the sign 1, output 0" in text
+
+
+def test_a_loop_says_which_weight_differs():
+    def half_a_step(model, batches, optimiser, loss):
+        optimiser.param_groups[0]["lr"] /= 2
+        train(model, batches, optimiser, loss)
+
+    assert "After the loop, weight 0 is " in exercises.verdict(OWN["loop"], half_a_step, "own")[1]
 
 
 def test_a_loop_that_is_written_otherwise_is_right(capsys):
