@@ -283,6 +283,7 @@ class Classifier(torch.nn.Module):
         ### END SOLUTION
 
     def forward(self, x):
+        """In training mode a share dropout_ratio of the hidden units is dropped."""
         ### BEGIN SOLUTION
         hidden = F.relu(self.proj1(x))
         hidden = F.dropout(hidden, self.dropout_ratio, self.training)
@@ -543,10 +544,14 @@ def calibration_error(confidence, right):
 mean_confidence, fraction, count = bins = reliability(confidence, ~wrong)
 mean_confidence, fraction, count = bins[:, count >= 20]
 bars = [half_width(p, n) for p, n in zip(fraction.tolist(), count.tolist(), strict=True)]
-figure, axes = plt.subplots(figsize=(6, 5))
-axes.plot([0, 1], [0, 1], "--", color="0.6", label="perfectly calibrated")
+figure, axes = plt.subplots(figsize=(7, 5))
+axes.plot([0.1, 0.999], [0.1, 0.999], "--", color="0.6", label="perfectly calibrated")
 axes.errorbar(mean_confidence, fraction, bars, marker="o", capsize=4, label="the classifier")
-axes.set(xlabel="confidence", ylabel="fraction right", ylim=(0, 1.1))
+axes.set(xscale="logit", yscale="logit", xlim=(0.2, 0.999), ylim=(0.1, 0.999))
+ticks = [0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.995]
+axes.set(xticks=ticks, yticks=ticks, xticklabels=ticks, yticklabels=ticks)
+axes.minorticks_off()
+axes.set(xlabel="confidence (logit scale)", ylabel="fraction right (logit scale)")
 axes.set_title("Reliability of the classifier")
 axes.legend()
 lab.figures.show(figure, alt="Fraction of right answers against confidence, beside the diagonal.")
@@ -664,7 +669,7 @@ if digits.source == "mnist":
 
 # %% jupyter={"source_hidden": true}
 ### BEGIN SOLUTION
-# one of many answers: ratio 0.5 against none, 40 epochs, four seeds
+# one of many answers: ratio 0.5 against none, 40 epochs, three seeds
 few = [split[:500].split(100) for split in (digits.train.images, digits.train.labels)]
 
 
@@ -680,7 +685,7 @@ def misread(ratio, own_seed):
 
 
 without, with_half = (
-    torch.stack([misread(ratio, seed + 10 + k) for k in range(4)]) for ratio in (0.0, 0.5)
+    torch.stack([misread(ratio, seed + 10 + k) for k in range(3)]) for ratio in (0.0, 0.5)
 )
 saved = without - with_half  # (seeds, digits)
 print(f"errors: {without.mean():.2%} without dropout, {with_half.mean():.2%} with")
@@ -689,7 +694,11 @@ print("by seed:", ", ".join(f"{gain:.2%}" for gain in saved.mean(1).tolist()))
 ### END SOLUTION
 
 # %% tags=["claim"]
-assert saved.mean().abs() < 0.05
+if digits.source == "mnist":
+    assert (saved.mean(1) > 0).all(), "fewer errors with dropout, whatever the seed"
+    assert saved.mean() > lab.half_width(saved.mean(0)), (
+        "by more than the choice of digits explains"
+    )
 
 # %% [markdown]
 # ## 9 What it does not know

@@ -70,6 +70,13 @@ def given(weight, x, y):
     return model, list(zip(x, y, strict=True)), optimiser, nn.functional.mse_loss
 
 
+def given_deep(weight, x, y):
+    """A model with two layers: the gradient of the first needs the weights of the second."""
+    model, batches, _, loss = given(weight, x, y)
+    model.append(nn.Linear(2, 2).to(weight.dtype))
+    return model, batches, torch.optim.SGD(model.parameters(), lr=0.1), loss
+
+
 def log_q(mean, z):
     return -0.5 * (math.log(2 * math.pi) + (z - mean) ** 2).sum(-1)
 
@@ -197,6 +204,18 @@ def test_what_is_observed_of_a_module_is_compared_and_named(capsys):
     assert exercises.verdict(observed, Layer, "own")[0]
     text = exercises.verdict(observed, Odd, "own")[1]
     assert "With the sign 0, output 0 of row " in text or "With the sign 1, output 0" in text
+
+
+def test_a_step_between_a_loss_and_its_gradient_is_named(capsys):
+    def too_early(model, batches, optimiser, loss):
+        model.train()
+        for x, y in batches:
+            value = loss(model(x).exp(), y)
+            optimiser.step()
+            value.backward()
+
+    deep = Loop("", train, OWN["loop"].inputs, given=given_deep)
+    assert "between a loss and its backward()" in exercises.verdict(deep, too_early, "own")[1]
 
 
 def test_a_loop_says_which_weight_differs():
