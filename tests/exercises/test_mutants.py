@@ -49,3 +49,4 @@ def test_a_class_is_mutated_in_each_of_its_methods():
     found = [source for source, _ in mutants(n02.Classifier)]
     assert any("nn.Linear(hidden_dim, hidden_dim)" in source for source in found)
     assert any("hidden = self.proj1(x)" in source for source in found)
+    assert any("F.relu(x.proj1(x))" in source for source in found)
