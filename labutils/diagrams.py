@@ -113,50 +113,60 @@ _decoder = partial(Box, text="decoder", colour=GREEN, width=1.7, height=2, shape
 def taxonomy() -> Figure:
     """Deep generative models by how they represent the likelihood, after Goodfellow (2016)."""
     families = (
-        ("density in\nclosed form", BLUE, (
-            ("finite mixture", "exact density", "01: mixture of Bernoullis"),
-            ("autoregressive model", "exact density", "named only"),
-            ("normalising flow", "exact density", "01: recipe 1, in one dimension"),
+        ("explicit", "exact", BLUE, (
+            ("finite mixture", "density", "likelihood, by EM", "01, 05"),
+            ("belief network, autoregressive", "density", "likelihood", "01"),
+            ("normalising flow", "density", "likelihood", "01"),
         )),
-        ("density bounded\nor unnormalised", GREEN, (
-            ("variational autoencoder", "lower bound", "03: Gaussian, 04: binary latents"),
-            ("diffusion model", "lower bound", "named only"),
-            ("energy-based model", "density up to a constant", "01: recipe 3, in the plane"),
+        ("explicit", "bounded", GREEN, (
+            ("variational autoencoder", "lower bound", "the bound", "03, 04"),
+            ("diffusion model", "lower bound", "a weighted bound", "named only"),
         )),
-        ("no density", ORANGE, (
-            ("adversarial network (GAN)", "samples only", "named only"),
-            ("autoencoder + mixture", "samples; or a bound", "05: two readings"),
+        ("explicit", "up to a constant:\nMarkov chain", GREEN, (
+            ("energy-based model", "density up to Z", "likelihood, by samples", "01"),
+        )),
+        ("implicit", "direct", ORANGE, (
+            ("adversarial network (GAN)", "samples", "a game", "named only"),
+            ("autoencoder + mixture", "samples; or a bound", "reconstruction, then EM", "05"),
+        )),
+        ("implicit", "Markov chain", ORANGE, (
+            ("generative stochastic network", "samples", "denoising", "named only"),
         )),
     )  # fmt: skip
-    columns = (4.1, 7.35, 10.2)
-    heads = ("model", "what it gives", "in this course")
+    columns = (5.3, 8.6, 10.75, 13.25)
+    heads = ("model", "what it gives", "fitted by", "here")
     labels = [
-        Label(x, 5.85, head, align="left", weight="bold")
+        Label(x, 6.55, head, align="left", weight="bold")
         for x, head in zip(columns, heads, strict=True)
     ]
-    boxes = {"root": Box(0.75, 2.75, "model\nof p(x)", GREY, height=0.95)}
-    lines = []
-    y = 5.25
-    for family, colour, leaves in families:
-        middle = y - 0.65 * (len(leaves) - 1) / 2
-        boxes[family] = Box(2.75, middle, family, colour, width=2.0, height=0.85)
-        lines.append(Line((1.4, 2.75), (1.75, middle), GREY))
+    boxes = {
+        "root": Box(0.7, 3.2, "model\nof p(x)", GREY, height=0.95),
+        "explicit": Box(2.2, 4.3, "explicit\ndensity", GREY, width=1.2),
+        "implicit": Box(2.2, 1.25, "implicit\ndensity", GREY, width=1.2),
+    }
+    lines = [Line("root", "explicit", GREY), Line("root", "implicit", GREY)]
+    y = 6.0
+    for kind, family, colour, leaves in families:
+        middle = y - 0.28 * (len(leaves) - 1)
+        boxes[kind + family] = Box(4.05, middle, family, colour, width=1.75, height=0.72)
+        lines.append(Line((2.8, boxes[kind].y), (3.17, middle), GREY, arrow=False))
         for leaf in leaves:
-            lines.append(Line((3.75, middle), (4.0, y), colour, arrow=False))
+            lines.append(Line((4.93, middle), (5.2, y), colour, arrow=False))
             grey = "0.45" if leaf[-1] == "named only" else "black"
             labels += [
-                Label(x, y, text, grey, "left") for x, text in zip(columns, leaf, strict=True)
+                Label(x, y, text, grey, "left", size=12.5)
+                for x, text in zip(columns, leaf, strict=True)
             ]
-            y -= 0.65
-        y -= 0.25
+            y -= 0.56
+        y -= 0.24
     return draw(
-        (13.5, 6.2), boxes, lines, labels,
-        "A tree of generative models. With a density in closed form: finite mixtures, "
-        "autoregressive models and normalising flows give an exact density. With a bounded or "
-        "unnormalised one: variational autoencoders and diffusion models give a lower bound, "
-        "energy-based models a density up to a constant. Without a density: adversarial networks "
-        "give samples only; autoencoders with a mixture on their codes too, or a bound, if their "
-        "output is read as probabilities. A last column says in which notebook each is met.",
+        (14.4, 6.8), boxes, lines, labels,
+        "A tree of generative models. Explicit densities are exact (finite mixtures, belief "
+        "networks, flows), bounded (variational autoencoders, diffusion models) or known up to a "
+        "constant and sampled by a Markov chain (energy-based models). Implicit ones give samples, "
+        "directly (adversarial networks, autoencoders with a mixture on their codes) or by a "
+        "Markov chain (generative stochastic networks). Columns say what each gives, what it is "
+        "fitted by, and in which notebook it is met.",
     )  # fmt: skip
 
 

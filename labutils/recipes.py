@@ -5,6 +5,7 @@ take it up from there. What a student trains is not kept.
 """
 
 from labutils import estimators
+from labutils.autoregressive import BeliefNetwork
 from labutils.checkpoints import FULL, Checkpoint, read
 from labutils.data import Digits, binarize
 from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
@@ -52,10 +53,23 @@ def negative_elbo(model, images, labels):
     return -elbo(model, binarize(images)).mean()
 
 
+def negative_log_likelihood(model, images, labels):
+    """Minus Eq. 1.18, of pixels that are drawn anew for each batch."""
+    return -model.log_prob(binarize(images)).mean()
+
+
 def reconstruction_loss(model, images, labels):
     """Eq. 5.1, averaged over the batch."""
     logits = model.decoder(model.encode(images))
     return F.binary_cross_entropy_with_logits(logits, images, reduction="none").sum(-1).mean()
+
+
+def belief_network() -> Recipe:
+    return Recipe(
+        build=lambda digits: BeliefNetwork(digits.train.images.mean(0)),
+        loss=negative_log_likelihood,
+        **_epochs(mnist=5, bundled=60, batch_size=250, learning_rate=3e-2),
+    )
 
 
 def classifier(dropout_ratio: float = 0.5) -> Recipe:
@@ -111,8 +125,8 @@ def autoencoder() -> Recipe:
 RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
-        classifier, gaussian_vae_2d, gaussian_vae, bernoulli_vae_8, bernoulli_vae_200,
-        autoencoder_2d, autoencoder,
+        belief_network, classifier, gaussian_vae_2d, gaussian_vae, bernoulli_vae_8,
+        bernoulli_vae_200, autoencoder_2d, autoencoder,
     )
 }  # fmt: skip
 

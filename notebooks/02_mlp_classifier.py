@@ -453,7 +453,7 @@ error = 1 - lab.accuracy(model, images, labels)
 print(f"{error:.2%} ± {half_width(error, len(labels)):.2%} of digits like these are misread")
 
 # %% tags=["claim"]
-assert error < digits.pick(mnist=0.02, bundled=0.10), "above the expected test error"
+assert error < digits.pick(mnist=0.02, bundled=0.15), "above the expected test error"
 
 # %% [markdown]
 # The interval is about the choice of test digits. The network itself is random too: other seeds give other initial
@@ -660,7 +660,7 @@ if digits.source == "mnist":
     assert fitted[1] < fitted[0], "without dropout, a closer fit to the training set"
 
 # %% [markdown]
-# **Investigation** (difficulty 3 of 3, 20 minutes). Where might dropout help? With few digits: take 500 training digits.
+# **Investigate** (difficulty 3 of 3, 20 minutes). Where might dropout help? With few digits: take 500 training digits.
 # Does dropout lower the error, and which ratio is best? You have 60 seconds of training.
 #
 # Report the paired difference of the errors on the validation digits, with its interval (`lab.half_width`), and how

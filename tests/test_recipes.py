@@ -1,6 +1,7 @@
 """A recipe gives the same weights to the last bit, whatever happens on the way."""
 
 from labutils import (
+    autoregressive,
     checkpoints,
     data,
     estimators,
@@ -351,11 +352,11 @@ def test_another_format_or_torch_makes_it_another_run(what, watch, monkeypatch):
 
 
 COMPUTING = (
-    models, objectives, estimators, recipes, training.Run, training.train, training._train_on,
-    runtime.own_seed, data.binarize,
+    autoregressive, models, objectives, estimators, recipes, training.Run, training.train,
+    training._train_on, runtime.own_seed, data.binarize,
 )  # fmt: skip
 # of what COMPUTING holds, and the format that it goes with
-FINGERPRINT, UNDER_FORMAT = "d530389a6c44a5f5", 2
+FINGERPRINT, UNDER_FORMAT = "430cb606e1087d68", 2
 
 
 def without_docstrings(source):
@@ -685,7 +686,9 @@ def test_an_unknown_recipe_or_choice_is_refused():
     with pytest.raises(ValueError, match="There is no recipe"):
         trained(["dropout"], small_digits())
 
-    with pytest.raises(ValueError, match=r"no recipe 'gaussian'\. There are: classifier, .*vae"):
+    with pytest.raises(
+        ValueError, match=r"no recipe 'gaussian'\. There are: belief_network, .*vae"
+    ):
         trained("gaussian", small_digits())
     with pytest.raises(ValueError, match=r"unexpected keyword argument 'rate'.* It has: ratio\."):
         trained("dropout", small_digits(), rate=0.1)

@@ -43,7 +43,7 @@ HANDED_OUT = (  # beside the notebooks, and what is in tools/student
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION *\n(.*?)^ *### END SOLUTION *$", re.M | re.S)
 OPEN_QUESTION = re.compile(r"\*\*(Predict|Question|Investigat)", re.IGNORECASE)
-EXERCISE = re.compile(r"\*\*(Exercise [\d.]*\d|Investigation)")
+EXERCISE = re.compile(r"\*\*(Exercise [\d.]*\d|Investigate)")
 ROOM = "*Your answer:*"
 KEPT = ("tags", "slideshow", "jupyter")  # of a cell's metadata
 
@@ -87,7 +87,7 @@ def student_edition(path):
         cells.append(cell)
         if cell.cell_type == "markdown":
             if asked := EXERCISE.findall(cell.source):
-                exercise = asked[-1].replace("Inv", "the inv")
+                exercise = asked[-1].replace("Investigate", "the investigation")
         else:
             if SOLUTION.search(cell.source):
                 cell.metadata.pop("jupyter", None)  # which may fold the solution away

@@ -69,7 +69,7 @@ def words_by_notebook(folder):
 def prose_words(markdown):
     """How many words a cell has outside predictions and warm-ups, up to its first exercise or
     investigation."""
-    prose = re.split(r"\*\*(?:Exercise|Investigation)", markdown)[0]
+    prose = re.split(r"\*\*(?:Exercise|Investigate)", markdown)[0]
     paragraphs = prose.split("\n\n")
     return sum(len(p.split()) for p in paragraphs if not re.search(r"\*\*(Predict|Warm-up)", p))
 

@@ -62,7 +62,7 @@ def check(name: str, answer: object, *, fix: bool = False) -> object:
 
 def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, str]:
     """Whether an answer is right; what there is to say of it; where the fix is, "" if unknown."""
-    if answer is None or answer is ... or _is_stub(answer):
+    if answer is None or answer is ... or _is_stub(getattr(answer, "forward", answer)):
         return False, UNANSWERED, ""
     if isinstance(exercise, Bug) and isinstance(answer, str):
         exercise = exercise.place
@@ -79,7 +79,7 @@ def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, s
 
 
 def _choice(exercise, answer):
-    if answer == exercise.answer:
+    if str(answer) == exercise.answer:
         return True, "", ""
     options = ", ".join(sorted([exercise.answer, *exercise.mistakes]))
     unknown = f"expected one of {options}, as a text, got {answer!r}."
@@ -89,7 +89,12 @@ def _choice(exercise, answer):
 def _compare(exercise, answer, seed, call):
     trial = Trial(exercise, answer, seed, call, SETS)
     if not trial.same(trial.got, trial.right):
-        return False, *explain(Trial(exercise, answer, seed, call, CONFIRMED_ON))
+        what, where, call.printed.left = "the result is wrong.", "", -1  # it printed enough
+        with suppress(Trouble):  # no time may be left
+            more = Trial(exercise, answer, seed, call, CONFIRMED_ON)
+            more.got[:SETS] = trial.got  # an answer that remembers may give others now
+            what, where = explain(more)
+        return False, f"{what}\n{place(trial)}", where
     if trial.changed:
         changes = f"it changes its argument {trial.changed} in place, under the hands of others"
         return False, f"the value is right, but {changes}. Work on a copy: .clone().", ""
@@ -103,8 +108,7 @@ def explain(trial: Trial) -> tuple[str, str]:
     """In words, what a wrong answer does and where it first differs; and where the fix is."""
     with warnings.catch_warnings(action="ignore"):  # what is tried may be worth one
         what, where = named(trial) or (" ".join(islice(remarks(trial), SAID)), "")
-    what = what or "the result is wrong."
-    return f"{what}\n{place(trial)}", where
+    return what or "the result is wrong.", where
 
 
 def named(trial: Trial) -> tuple[str, str] | None:
@@ -125,16 +129,15 @@ def _is_stub(answer):
 
 def digest(answer: object) -> str:
     """What stays the same as long as an answer does: of its code, or of its value."""
-    if isinstance(answer, type):  # inspect finds no source of a class that a notebook defines
-        methods = filter(inspect.isfunction, vars(answer).values())
-        return hashlib.sha256("".join(map(digest, methods)).encode()).hexdigest()
     try:
         text = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(answer))))
     except (OSError, TypeError, SyntaxError):  # a repr of a function would hold an address
-        code = getattr(answer, "__code__", None)
-        text = getattr(answer, "__qualname__", None) or repr(answer)
-        if code:
-            text = str([code.co_code, code.co_names, *filterfalse(inspect.iscode, code.co_consts)])
+        parts = vars(answer).values() if isinstance(answer, type) else [answer]
+        codes = [part.__code__ for part in parts if hasattr(part, "__code__")]
+        text = str(
+            [[c.co_code, c.co_names, *filterfalse(inspect.iscode, c.co_consts)] for c in codes]
+        )
+        text = text if codes else getattr(answer, "__qualname__", None) or repr(answer)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

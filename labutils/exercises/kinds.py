@@ -135,8 +135,8 @@ class Module(Exercise):
         draw = Draw(str(sizes))
         weights = {name: torch.as_tensor(draw.normal(*w.shape)) for name, w in wanted.items()}
         model.load_state_dict(weights)
-        model.to(next(x.dtype for x in rest if isinstance(x, Tensor)))
-        return self.observe(model, *rest)
+        floats = (x.dtype for x in rest if isinstance(x, Tensor) and x.is_floating_point())
+        return self.observe(model.to(next(floats, torch.float32)), *rest)
 
     def where(self, index: Sequence[int]) -> str:
         return self.entry(*index) if self.entry else super().where(index)

@@ -42,8 +42,10 @@ class Caller:
     def __call__(self, function: Callable, *arguments: object) -> object:
         """The function's value. Raises Trouble, or NotImplementedError if the function does."""
         started, threads = time.monotonic(), torch.get_num_threads()
+        if self.left <= 0:
+            raise Trouble("no time is left.")
         try:
-            limit = _watchdog(max(self.left, AGAIN))
+            limit = _watchdog(self.left)
             with plain_torch(), redirect_stdout(self.printed), limit:
                 return function(*arguments)
         except (NotImplementedError, KeyboardInterrupt, Trouble):

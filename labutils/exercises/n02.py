@@ -2,6 +2,7 @@
 
 from labutils.exercises import networks, pairs
 from labutils.exercises.kinds import Choice, Exercise, Loop, Module
+from labutils.exercises.networks import activated_by, network
 
 import math
 
@@ -37,20 +38,6 @@ class Classifier(nn.Module):
         hidden = F.relu(self.proj1(x))
         hidden = F.dropout(hidden, self.dropout_ratio, self.training)
         return self.proj2(hidden)
-
-
-def network(logits):
-    """The class with logits(network, x, hidden units, ratio in this mode) for its forward."""
-
-    def forward(self, x):
-        ratio = self.dropout_ratio * self.training
-        return logits(self, x, F.relu(self.proj1(x)), ratio)
-
-    return type("Network", (Classifier,), {"forward": forward})
-
-
-def activated_by(f):
-    return network(lambda m, x, h, r: m.proj2(F.dropout(f(m.proj1(x)), r)))
 
 
 LINEAR = (
@@ -113,6 +100,7 @@ EXERCISES = {
             "784 * hidden_dim + hidden_dim + 10 * hidden_dim": BIASES,
             "784 * hidden_dim + 10 * hidden_dim + 10": BIASES,
             "784 * hidden_dim + 1 + 10 * hidden_dim + 1": BIASES,
+            "784 + hidden_dim + 10": ("These are units.", "Count weights and biases."),
             "784 * hidden_dim + hidden_dim": ("No logit comes out.", "Add the output layer."),
             "784 * hidden_dim + hidden_dim + 10": (
                 "The outputs have biases, but nothing connects them to the hidden units.",
@@ -248,6 +236,15 @@ EXERCISES = {
             ),
             "-own(logits.softmax(-1), labels).mean()": AVERAGED,
             "-own(logits.softmax(-1), labels).mean().log()": AVERAGED,
+            "-(own(logits.softmax(-1), labels) + 1e-8).log().mean()": pairs.EPSILON,
+            "(logits.logsumexp(-1) - logits[:, labels]).mean()": (
+                "The labels of all examples are taken from each row.",
+                "Each row has one label: logits[torch.arange(len(labels)), labels].",
+            ),
+            "(logits.logsumexp(-1) - logits.amax(-1)).mean()": (
+                "The labels are ignored: a confident mistake costs nothing.",
+                "Take the logit of the label, not the largest.",
+            ),
             "-own(logits, labels).mean()": ("A shift of all logits lowers it.", "Normalise them."),
         },
     ),
@@ -288,6 +285,7 @@ EXERCISES = {
                 "Put 1 - error in brackets.",
             ),
             "1.96 * math.sqrt(error / n)": ("The variance isn't error.", "It is p (1 - p)."),
+            "half_width(error, 10_000)": ("n is ignored.", "Divide by n, not by 10,000."),
             "2 * half_width(error, n)": ("This is the whole width.", "Return half of it."),
             "100 * half_width(error, n)": ("This is in percent.", "Leave out the factor 100."),
             "error + half_width(error, n)": ("This is the upper end.", "Leave out the error."),

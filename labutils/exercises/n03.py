@@ -11,6 +11,10 @@ VARIANCE = ("log_var is taken for the variance or for sigma.", "The variance is 
 TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
 
 PRIOR = ("The divergence of the prior from itself isn't 0.", "There is a -1 in the bracket.")
+ONCE = (
+    "The 1 is subtracted once, so that more dimensions cost more even where q is the prior.",
+    "Each dimension has its own -1: it belongs inside the sum.",
+)
 MEAN = ("A mean further from 0 doesn't always cost more.", "The square of the mean is added.")
 
 
@@ -60,18 +64,26 @@ EXERCISES = {
             "2 * kl_gaussian(mean, log_var)": pairs.HALF_MISSING,
             "(0.5 * log_var.exp() + mean**2 - 1 - log_var).sum(-1)": pairs.HALF_OF_SOME,
             "kl_gaussian(mean, 2 * log_var)": pairs.LOG_STD,
+            "0.5 * (log_var.exp() ** 2 + mean**2 - 1 - log_var).sum(-1)": pairs.LOG_STD,
             "0.5 * (log_var + mean**2 - 1 - log_var.log()).sum(-1)": VARIANCE,
             "0.5 * (log_var**2 + mean**2 - 1 - (log_var**2).log()).sum(-1)": VARIANCE,
             "0.5 * (log_var.exp() + mean**2 - 1).sum(-1)": TOO_NARROW,
             "0.5 * (log_var.exp() + mean**2 - 1 + log_var).sum(-1)": TOO_NARROW,
             "0.5 * (log_var.exp() + mean**2 - log_var).sum(-1)": PRIOR,
             "0.5 * (log_var.exp() + mean**2 + 1 - log_var).sum(-1)": PRIOR,
+            "0.5 * ((log_var.exp() + mean**2 - log_var).sum(-1) - 1)": ONCE,
+            "0.5 * (log_var.exp() + mean**2 - log_var).sum(-1) - 1": ONCE,
             "0.5 * (log_var.exp() + mean - 1 - log_var).sum(-1)": MEAN,
             "0.5 * (log_var.exp() - mean**2 - 1 - log_var).sum(-1)": MEAN,
             "0.5 * (log_var.exp() - 1 - log_var).sum(-1)": MEAN,
-            "0.5 * ((1 + mean**2) / log_var.exp() - 1 + log_var).sum(-1)": (
-                "This is KL(p || q). The expectation in the ELBO is taken under q.",
-                "Exchange the roles of q and the prior.",
+            "0.5 * ((1 + mean**2) / log_var.exp() - 1 + log_var).sum(-1)": (pairs.KL_REVERSED),
+            "kl_gaussian(mean.mT, log_var.mT)": (
+                "The images are added up, so that each latent dimension has a result of its own.",
+                "Sum over the last axis, the latent one.",
+            ),
+            "kl_gaussian(mean, log_var)[:, None]": (
+                "An axis of length 1 is left. Subtracted from (batch,), it gives a square table.",
+                "Leave out keepdim: the sum takes the last axis away.",
             ),
         },
     ),
@@ -86,6 +98,9 @@ EXERCISES = {
             "mean + log_var / 2 * eps": SIGMA,
             "mean + (2 * log_var).exp() * eps": SIGMA,
             "mean + log_var.exp() / 2 * eps": SIGMA,
+            "mean + log_var.sqrt() * eps": SIGMA,
+            "mean + log_var.abs().sqrt() * eps": SIGMA,
+            "mean + (-log_var / 2).exp() * eps": SIGMA,
             "mean + eps": SIGMA,
             "mean + (log_var / 2).exp() + eps": SIGMA,
             "mean + log_var.exp() + eps": SIGMA,
@@ -93,6 +108,10 @@ EXERCISES = {
             "mean + (log_var / 2).exp() * eps[0]": (
                 "All examples share their noise, so that their samples depend on each other.",
                 "Each example has a row of eps of its own.",
+            ),
+            "(eps - mean) / (log_var / 2).exp()": (
+                "This is the way back: it turns a z into the noise that it came from.",
+                "Multiply the noise by sigma, then add the mean.",
             ),
             "(log_var / 2).exp() * eps": CENTRE,
             "(mean + (log_var / 2).exp()) * eps": CENTRE,
@@ -116,6 +135,19 @@ EXERCISES = {
             "log_likelihood.mean(0) - kl.mean()": NOT_ONE,
             "log_likelihood.mean()": pairs.KL_MISSING,
             "importance_weighted(log_likelihood - kl).mean()": pairs.LOG_OF_MEAN,
+            "(log_likelihood[0] - kl).mean()": pairs.FIRST_SAMPLE,
+            "(log_likelihood.amax(0) - kl).mean()": (
+                "Only the best sample counts, so that the result need not be a lower bound.",
+                "Take the mean over the first axis.",
+            ),
+            "log_likelihood.mean() - kl.mean() / len(log_likelihood)": (
+                "The KL term is divided by the number of samples too, so that it counts for less.",
+                "Only the log-likelihoods are averaged over samples.",
+            ),
+            "log_likelihood.mean() - kl.mean() / 784": (
+                "A KL per pixel is subtracted from a log-likelihood per image.",
+                "Both terms are nats per image: subtract the KL as it is.",
+            ),
         },
     ),
     "importance_weighted": Exercise(
@@ -130,6 +162,23 @@ EXERCISES = {
             "log_weight.logsumexp(0) - len(log_weight)": NOT_A_MEAN,
             "log_weight.logsumexp(0) - math.log(log_weight.shape[1])": NOT_A_MEAN,
             "log_weight.logsumexp(0) / len(log_weight)": NOT_A_MEAN,
+            "log_weight.logsumexp(0) - math.log(10)": NOT_A_MEAN,
+            "log_weight.logsumexp(0) - math.log2(len(log_weight))": NOT_A_MEAN,
+            "log_weight.logsumexp(0) - math.log(log_weight.numel())": (
+                "The result falls as the batch grows: it is divided by the number of all weights.",
+                "Divide by the number of samples, len(log_weight).",
+            ),
+            "log_weight.amax(0)": (
+                "Only the largest weight counts, as if it were the mean of all.",
+                "Average the weights: logsumexp, minus log K.",
+            ),
+            "(log_weight.softmax(0) * log_weight).sum(0)": (
+                "Logarithms of weights are averaged. The bound is the logarithm of an average.",
+                "Every weight counts alike: logsumexp, minus log K.",
+            ),
+            "(log_weight.exp().mean(0) + 1e-8).log()": pairs.EPSILON,
+            "(log_weight.exp().mean(0) + 1e-10).log()": pairs.EPSILON,
+            "(log_weight.exp().mean(0) + 1e-12).log()": pairs.EPSILON,
             "log_weight.exp().mean(0).log()": pairs.OUT_OF_RANGE,
             "log_weight.exp().mean(0)": pairs.LOGARITHM,
             "log_weight.logsumexp(1) - math.log(log_weight.shape[1])": (

@@ -2,6 +2,7 @@
 
 from labutils.exercises import pairs
 from labutils.exercises.kinds import Exercise
+from labutils.objectives import kl_bernoulli
 
 import math
 
@@ -22,6 +23,10 @@ def kl_bits(logits):
 def kl_from_probabilities(logits):
     p = logits.sigmoid()
     return (p * p.log() + (1 - p) * (1 - p).log() + math.log(2)).sum(-1)
+
+
+def kl_from_half_a_logit(logits):
+    return kl_bernoulli(logits, 0.5)
 
 
 OWN_SAMPLE = (
@@ -48,6 +53,12 @@ TEMPERATURE = ("The temperature divides too much or too little.", "It divides lo
 
 def relaxed_bits(logits, u, temperature):
     return ((logits + u.logit()) / temperature).sigmoid()
+
+
+ONE_CODE = (
+    "The samples are averaged into one code. Each of them is a code.",
+    "Average the log-likelihoods, not the codes.",
+)
 
 
 def hard_elbo(relaxed, kl, x, W, b):
@@ -78,6 +89,25 @@ EXERCISES = {
             kl_from_probabilities: (
                 "0 log 0 is nan, which comes out as soon as a bit is certain.",
                 "Take both logarithms from the logit: F.logsigmoid(a) and F.logsigmoid(-a).",
+            ),
+            "(lambda p: p * (2 * p).log() + (1 - p) * (2 - 2 * p).log())(logits.sigmoid())"
+            ".nan_to_num(0).sum(-1)": (
+                "A bit that is certain counts nothing. It costs log 2, more than any other.",
+                "Take both logarithms from the logit, and nothing is nan.",
+            ),
+            kl_from_half_a_logit: (
+                "The prior has the logit one half. A fair coin has the probability one half.",
+                "The logit of a fair coin is 0.",
+            ),
+            "(logits.sigmoid() * (F.logsigmoid(logits) + math.log(2)) + (-logits).sigmoid()"
+            " * (1 - F.logsigmoid(logits) + math.log(2))).sum(-1)": (
+                "The logarithm of 1 - p isn't 1 minus that of p.",
+                "It is F.logsigmoid(-logits).",
+            ),
+            "-0.5 * (4 * logits.sigmoid() * (-logits).sigmoid()).log().sum(-1)": pairs.KL_REVERSED,
+            "kl_bits(logits.mT)": (
+                "The images are added up, so that each bit has a result of its own.",
+                "Sum over the last axis, the bits.",
             ),
             "-kl_bits(logits)": pairs.NEGATIVE_KL,
             "kl_bits(logits[..., None])": pairs.DIMENSIONS_KEPT,
@@ -118,6 +148,22 @@ EXERCISES = {
                 "The score isn't 0 on average, so that a constant in g moves the logits.",
                 "The score of a bit is z minus its probability; and a baseline is missing.",
             ),
+            "leave_one_out_gradient(g, z, logits) * len(g) / (len(g) - 1)": (
+                "It is too large, the more so the fewer the samples: it is divided by L - 1 twice.",
+                "The outer mean divides by L, the baseline by L - 1.",
+            ),
+            "leave_one_out_gradient(g, z, logits) * logits.sigmoid() * (-logits).sigmoid()": (
+                "The slope of the sigmoid is multiplied in. The score has it already.",
+                "The score in the logit is z - sigmoid(logits), and no more.",
+            ),
+            "score_function(g - g.flip(0), z, logits)": (
+                "Each sample is compared with a single one. That does for two samples only.",
+                "Take the mean of all others: their sum, divided by L - 1.",
+            ),
+            "score_function(g - (g.sum(1, keepdim=True) - g) / (g.shape[1] - 1), z, logits)": (
+                "The baseline is the mean of other images. How hard those are says nothing here.",
+                "Take the other samples of the same image: the first axis.",
+            ),
             "score_function(g - g.mean(), z, logits)": (
                 "All images share a baseline, though g differs more between images than codes.",
                 "Average over the samples of the same image.",
@@ -145,6 +191,11 @@ EXERCISES = {
             "(logits + u.logit()).sigmoid()": TEMPERATURE,
             "(logits / temperature + u.logit()).sigmoid()": TEMPERATURE,
             "(logits + u.logit() / temperature).sigmoid()": TEMPERATURE,
+            "(logits + u.log() - (1 - u).log() / temperature).sigmoid()": TEMPERATURE,
+            "((logits + u.logit()) / temperature).softmax(-1)": (
+                "The bits of an image add up to 1, so that at most one is on.",
+                "Each bit is on or off by itself: sigmoid.",
+            ),
             "((logits - u.logit()) / temperature).sigmoid()": (
                 "The distribution is right, but a large u makes a bit small.",
                 "Equation 4.13 adds the noise.",
@@ -153,6 +204,7 @@ EXERCISES = {
             "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOISE,
             "((logits + u.log() - 1 - u.log()) / temperature).sigmoid()": NOISE,
             "((logits + u / (1 - u)) / temperature).sigmoid()": NOISE,
+            "((logits + u.log() / (1 - u).log()) / temperature).sigmoid()": NOISE,
             "((logits + u) / temperature).sigmoid()": NOISE,
             "((logits - (-u.log()).log()) / temperature).sigmoid()": NOISE,
             "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": (
@@ -188,14 +240,28 @@ EXERCISES = {
             "log_p_x(relaxed.round(), x, W, b) - kl": pairs.SAMPLES_KEPT,
             "log_p_x(relaxed.round(), x, W, b).sum(0) - kl": pairs.SAMPLES_SUMMED,
             "log_p_x(relaxed.round(), x, W, b).exp().mean(0).log() - kl": pairs.LOG_OF_MEAN,
+            "log_p_x(relaxed.round(), x, W, b).logsumexp(0) - math.log(len(relaxed)) - kl": (
+                pairs.LOG_OF_MEAN
+            ),
             "hard_elbo(relaxed, kl, x, W, 0 * b)": (
                 "A code of zeros gives each pixel the probability one half.",
                 "The offsets b are missing.",
             ),
             "-hard_elbo(relaxed, kl, x, W, b)": pairs.LOSS,
-            "log_p_x(relaxed.mean(0).round(), x, W, b) - kl": (
-                "The samples are averaged into one code. Each of them is a code.",
-                "Average the log-likelihoods, not the codes.",
+            "log_p_x(relaxed.mean(0).round(), x, W, b) - kl": ONE_CODE,
+            "log_p_x(relaxed.round().mean(0), x, W, b) - kl": ONE_CODE,
+            "log_p_x(relaxed[0].round(), x, W, b) - kl": pairs.FIRST_SAMPLE,
+            "hard_elbo(torch.ones_like(relaxed), kl, x, W, b)": (
+                "Every bit comes out as 1, since no relaxed bit lies below 0.",
+                "The threshold is one half. 0 is that of a logit.",
+            ),
+            "(lambda a: x * a + F.softplus(a))(relaxed.round() @ W.T + b).sum(-1).mean(0) - kl": (
+                "Pixels get positive log-likelihoods. A probability is at most 1.",
+                "Look at the sign of the softplus.",
+            ),
+            "(x * F.logsigmoid(relaxed.round() @ W.T + b)).sum(-1).mean(0) - kl": (
+                "White pixels cost nothing, however sure the decoder is that they are black.",
+                "A pixel that is 0 has the log-probability F.logsigmoid(-logits).",
             ),
             "hard_elbo(relaxed, kl, x, W, b).mean()": pairs.PER_EXAMPLE,
             "log_p_x(relaxed.round(), x, W, b).mean(0) / x.shape[-1] - kl": (

@@ -9,6 +9,10 @@ import torch
 
 FAR = torch.tensor([[0.0], [-5], [-130], [-140], [-150]])
 WEIGHT = ("The weights don't multiply the densities.", "Add log_weight before normalising.")
+NOBODY = (
+    "Far from all components nobody is responsible: where all densities underflow, this is 0.",
+    "Stay with logarithms: softmax takes the largest term out first.",
+)
 NOT_ONE = ("The responsibilities for a code don't add up to 1.", "Divide by their sum: softmax.")
 
 
@@ -49,7 +53,11 @@ def frechet_diagonal(mean_a, std_a, mean_b, std_b):
 
 TWICE = ("A sample counts once for each ball that holds it.", "It counts once in all: any.")
 FRACTION = ("This isn't the fraction of the samples.", "Take the mean of one answer per sample.")
-RADII = torch.tensor([0.5, 0.8, 1, 1.4, 0.05])  # the last ball is empty
+RADII = torch.tensor([0.5, 0.8, 1, 1.4, 0.05])  # in some sets the last ball is empty
+ONE_RADIUS = (
+    "All balls are given the same radius.",
+    "Compare each distance with the radius of its own ball.",
+)
 
 
 def precision(distances, radii):
@@ -60,6 +68,7 @@ def balls(draw):
     """Distances (N, 5) and radii (5,), a few of which are equal."""
     radii = RADII * (1 + 0.1 * draw.uniform(5))
     distances = 0.1 + 4 * draw.uniform(draw.integers(400, 600), 5)
+    distances[: draw.choice((0, 20))] *= 0.01  # in the others, every ball holds some
     outside = (distances > radii).all(1).nonzero()[:5, 0]
     distances[outside, 0] = radii[0]
     return distances, radii
@@ -82,6 +91,21 @@ EXERCISES = {
             "(lambda p: p / p.sum(-1, keepdim=True))((log_weight + log_density).exp())": (
                 pairs.OUT_OF_RANGE
             ),
+            "(lambda p: p / p.sum(-1, keepdim=True))((log_weight + log_density).exp())"
+            ".nan_to_num(0)": NOBODY,
+            **{
+                "(lambda p: p / (p.sum(-1, keepdim=True) + "
+                f"{epsilon}))((log_weight + log_density).exp())": NOBODY
+                for epsilon in ("1e-8", "1e-10", "1e-12")
+            },
+            "torch.nn.functional.one_hot((log_weight + log_density).argmax(-1), len(log_weight))": (
+                "Each code belongs to one component alone. EM shares it, as Bayes' rule does.",
+                "Return the probabilities, not the most probable: softmax.",
+            ),
+            "(log_weight + log_density).flatten().softmax(0).view_as(log_density)": (
+                "The responsibilities for all codes together add up to 1.",
+                "Those for each code do: normalise over the last axis.",
+            ),
             "(log_weight + log_density).exp()": NOT_ONE,
             "log_weight + log_density": NOT_ONE,
             "(log_weight + log_density).log_softmax(-1)": ("These are logarithms.", "Use softmax."),
@@ -98,7 +122,7 @@ EXERCISES = {
         inputs=lambda draw: (
             -100 - 300 * draw.uniform(),
             draw.integers(2, 7),
-            draw.integers(4, 20),
+            2 * draw.integers(2, 10) + 1,  # odd, so that d // 2 isn't half of it
             draw.integers(200, 5000),
         ),
         mistakes={
@@ -132,6 +156,18 @@ EXERCISES = {
                 "Each component has d parameters too few.",
                 "Its mean has d numbers, its covariance the d of the diagonal and those above it.",
             ),
+            "-2 * total + (components * (1 + d + d // 2 * (d + 1)) - 1) * math.log(n)": (
+                "Half of an odd d is cut down to a whole number before it is multiplied.",
+                "Multiply first: d * (d + 1) is even.",
+            ),
+            "-2 * total + (components * (1 + d) + d * (d + 1) // 2 - 1) * math.log(n)": (
+                "All components share one covariance.",
+                "In equation 5.2 each has its own.",
+            ),
+            "-bic(total, components, d, n)": (
+                "The best mixture gets the highest value. In equation 5.5 lower is better.",
+                "Both signs are flipped.",
+            ),
             "bic(total, components, d, n) / 2": ("This is half of the BIC.", "Compare with 5.5."),
         },
     ),
@@ -151,6 +187,17 @@ EXERCISES = {
             "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * (std_a * std_b).sqrt()).sum()": (
                 UNITS
             ),
+            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * std_a**2 * std_b**2).sum()": UNITS,
+            "(mean_a - mean_b).abs().sum() + (std_a - std_b).abs().sum()": (
+                "Absolute differences are added. Published numbers add their squares.",
+                "Square each difference.",
+            ),
+            "((std_a - std_b) ** 2 - (mean_a - mean_b) ** 2).sum()": (
+                "The farther the means are apart, the closer the Gaussians come out.",
+                "Look at the sign of the first term.",
+            ),
+            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2).sum()"
+            " - 2 * ((std_a * std_b) ** 2).sum().sqrt()": CROSS_TERM,
             "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2).sum()": CROSS_TERM,
             "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - std_a * std_b).sum()": CROSS_TERM,
             "((mean_a - mean_b) ** 2 + (std_a + std_b) ** 2).sum()": CROSS_TERM,
@@ -189,6 +236,18 @@ EXERCISES = {
             "(distances.min(1).values <= radii[distances.argmin(1)]).float().mean()": (
                 "Only the nearest ball is looked at. A larger one, farther away, may hold it too.",
                 "Compare each distance with the radius of its own ball.",
+            ),
+            "(distances <= radii.max()).any(1).float().mean()": ONE_RADIUS,
+            "(distances <= radii.mean()).any(1).float().mean()": ONE_RADIUS,
+            "(distances <= radii).any(1).sum() / len(radii)": FRACTION,
+            "(distances <= radii).any(1).sum() // len(distances)": (
+                "A fraction is cut down to the whole number below it.",
+                "Divide with /, not with //.",
+            ),
+            "100 * precision(distances, radii)": ("This is in percent.", "Leave out the factor."),
+            "(distances >= radii).any(1).float().mean()": (
+                "A sample counts if there is a ball that it is not in.",
+                "Look at the direction of the comparison.",
             ),
             "(distances > radii).all(1).float().mean()": (
                 "This is the fraction of the samples that lie in no ball.",

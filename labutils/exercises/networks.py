@@ -39,6 +39,20 @@ def over_masks_entry(mode, what, image, logit):
     return f"In {mode} mode, for image {image} and {MASKS:,} masks, the {what} of logit {logit}"
 
 
+def network(logits):
+    """The class with logits(network, x, hidden units, ratio in this mode) for its forward."""
+
+    def forward(self, x):
+        ratio = self.dropout_ratio * self.training
+        return logits(self, x, F.relu(self.proj1(x)), ratio)
+
+    return type("Network", (Classifier,), {"forward": forward})
+
+
+def activated_by(f):
+    return network(lambda m, x, h, r: m.proj2(F.dropout(f(m.proj1(x)), r)))
+
+
 class OneMask(Classifier):
     """In training mode the same units are dropped each time, so that weights can be compared."""
 

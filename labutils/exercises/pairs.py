@@ -18,7 +18,16 @@ HALF_MISSING = ("Everything is twice as large as it should be.", "A factor 1/2 i
 HALF_OF_SOME = ("The factor 1/2 reaches only some of the terms.", "It multiplies the bracket.")
 LOG_STD = ("The variance is taken for the standard deviation.", "Sigma is exp(log_var / 2).")
 NEGATIVE_KL = ("The result is negative. A KL divergence never is.", "The sign is flipped.")
+KL_REVERSED = (
+    "This is KL(p || q). The expectation in the ELBO is taken under q.",
+    "Exchange the roles of q and the prior.",
+)
 KL_ADDED = ("A posterior far from the prior raises the bound.", "Look at the KL term's sign.")
 KL_MISSING = ("Nothing holds the posterior near the prior.", "Subtract the KL term.")
 LOSS = ("The better the model, the lower the result: this is a loss.", "Flip the sign.")
+FIRST_SAMPLE = ("Only the first sample counts.", "Average over all samples: the first axis.")
+EPSILON = (
+    "A small constant replaces what underflows, and the result never gets past its logarithm.",
+    "Stay with logarithms: logsumexp and log_softmax take the largest term out first.",
+)
 LOG_OF_MEAN = ("The mean is one of probabilities, not of their logarithms.", "No logsumexp.")

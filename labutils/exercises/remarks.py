@@ -52,12 +52,25 @@ class Trial:
         try:
             got = self.call(lambda: numbers(self.exercise.run(self.answer, given)))
         except Trouble as trouble:
-            called = ", ".join(_at(n, x, ()) for n, x in zip(names, inputs, strict=True))
+            called = ", ".join(_at(n, x) for n, x in zip(names, inputs, strict=True))
             raise Trouble(f"{trouble}\nIt was called with {called or 'nothing'}.") from None
         for name, before, after in zip(names, inputs, given, strict=True):
             if isinstance(before, Tensor) and not torch.equal(before, after):
                 self.changed = name
         return got
+
+    def redrawn(self, k: int, axis: int | None = None) -> list[tuple]:
+        """The sets, their k-th input that of the next, but for what is first along the axis."""
+        following = [x[k] for x in self.sets[1:] + self.sets[:1]]
+        if isinstance(following[0], Tensor):
+            following = [x.roll(1, 0) for x in following]  # some are alike at each index
+        if axis is not None:
+            pairs = zip(self.sets, following, strict=True)
+            following = [
+                torch.cat([x[k].narrow(axis, 0, 1), y.narrow(axis, 1, y.shape[axis] - 1)], axis)
+                for x, y in pairs
+            ]
+        return [(*x[:k], y, *x[k + 1 :]) for x, y in zip(self.sets, following, strict=True)]
 
     def results(self, function: Callable) -> Iterator[Tensor]:
         """What a function of ours gives in the answer's place."""
@@ -86,12 +99,14 @@ class Trial:
 
 
 def numbers(value: object) -> Tensor:
-    """A result as float64. Raises Trouble for what is no number or tensor of real numbers, and
-    NotImplementedError for None and `...`, which are no answers."""
-    if value is None or value is ...:
+    """A result as float64, copied. Raises Trouble for what is no number or tensor of real numbers,
+    and NotImplementedError for `...`, which is no answer."""
+    if value is ...:
         raise NotImplementedError
+    if value is None:
+        raise Trouble("it returned None. Is there a return at its end?")
     if isinstance(value, (int, float, complex, np.ndarray, np.generic)):
-        value = np.asarray(value)
+        value = np.array(value, order="C")  # torch takes no negative strides
         if value.dtype.kind in "biu" or value.dtype.char == "g":  # g: more than 64 bits
             value = value.astype(np.float64)
         if value.dtype.kind in "fc":
@@ -106,12 +121,15 @@ def numbers(value: object) -> Tensor:
     ):
         if true:
             raise Trouble(f"it returned {what}")
-    return value.detach().cpu().double()
+    return value.detach().to("cpu", torch.float64, copy=True)
 
 
 def remarks(trial: Trial) -> Iterator[str]:
     """All general remarks that are true of a trial's wrong answer, the most telling first."""
-    looks = (_repeated, _not_finite, _claimed, _scaled, _axes, _unused, _by_argument, _parts)
+    if text := _repeated(trial):
+        yield text
+        return
+    looks = (_not_finite, _claimed, _scaled, _axes, _unused, _by_argument, _parts)
     for look in looks:
         with suppress(Exception):  # changed inputs may be none that answer or reference can take
             yield from look(trial)
@@ -126,9 +144,14 @@ def place(trial: Trial) -> str:
         if (wrong := trial.differs(got, right, slack)).any():
             index = tuple(wrong.nonzero()[0].tolist())
             where = trial.exercise.where(index)
-            given = [_at(n, x, index) for n, x in zip(trial.exercise.names, inputs, strict=True)]
+            given = [
+                _at(n, x, index, got.shape)
+                for n, x in zip(trial.exercise.names, inputs, strict=True)
+            ]
+            if not given:  # a number, whose value stays for the student to find
+                return f"It is {'above' if got > right else 'below'} the right one."
             there = f"{where} is {got[index]:.6g} instead of {right[index]:.6g}"
-            return f"{there}{' for ' * bool(given)}{', '.join(given)}."
+            return f"{there} for {', '.join(given)}."
     raise ValueError("a right answer differs nowhere")
 
 
@@ -172,7 +195,7 @@ def _gradients(exercise, chosen, weights, function, inputs):
 
 def _repeated(t):
     if not torch.equal(t.result(t.sets[0]).nan_to_num(), t.got[0].nan_to_num()):
-        yield (
+        return (
             "Two calls with the same arguments give different results: the answer draws random "
             "numbers of its own, or remembers something between calls."
         )
@@ -199,6 +222,10 @@ def _claims(t):
     """Sentences, each with the results that an answer has of which it is true."""
     names = t.exercise.names
     yield "Rows and columns of your result are exchanged.", (r.mT for r in t.right if r.ndim > 1)
+    yield (
+        "Its numbers are right, but not its shape.",
+        map(torch.reshape, t.right, (g.shape for g in t.got)),
+    )
     for form in FORMS[2:]:
         yield (
             f"Your result is {form.format('r')}, where r is the right one.",
@@ -215,27 +242,29 @@ def _claims(t):
     for words, f in REDUCTIONS.items():
         yield (
             f"It is the {words} over all of the right result.",
-            (f(r.flatten(), 0) for r in t.right),
+            (f(r.flatten(), 0) for r in t.right if r.ndim > 1),
         )
         for axis in range(t.right[0].ndim):
             over = f"It is the {words} over axis {axis} of the right result, one step too far."
             yield over, (f(r, axis) for r in t.right)
         for axis in range(t.got[0].ndim):
-            if t.same((f(g, axis) for g in t.got), t.right):
+            if t.got[0].shape[axis] > 1 and t.same((f(g, axis) for g in t.got), t.right):
                 yield f"Right up to the last step: the {words} over axis {axis} is missing.", t.got
 
 
 def _scaled(t):
-    if words := _multiple(t, t.got, t.right):
+    if _vary(t.right) and (words := _multiple(t, t.got, t.right)):
         yield f"Your result is {words}."
 
 
 def _multiple(t, got, right):
     """In words: results are the right ones times, plus or under one number, or a number times a
     length or an argument; None where they are not."""
+    if not _vary(right):  # any number is a multiple of any other
+        return None if _vary(got) else f"{got[0].max():.4g}, where {right[0].max():.4g} is right"
     pairs, near = list(zip(got, right, strict=True)), 1e-6 if t.whole else 1e-5
     for words, f, amounts in (
-        ("{} times the right one", torch.mul, [(g / r).median() for g, r in pairs]),
+        ("{} times the right one", torch.mul, [(g / r).nanmedian() for g, r in pairs]),
         ("the right one plus {}", torch.add, [(g - r).median() for g, r in pairs]),
         ("{} divided by the right one", lambda r, a: a / r, [(g * r).median() for g, r in pairs]),
     ):
@@ -276,39 +305,55 @@ def _axes(t):
 def _unused(t):
     for k, name in enumerate(t.exercise.names):
         with suppress(Exception):
-            nudged = [_with(x, k, _nudge) for x in t.sets]
-            still = all(map(torch.equal, map(t.result, nudged), t.got))
-            if still and not t.same(map(t.exact, nudged), t.right):
+            other = t.redrawn(k)
+            still = [
+                t.same(map(f, other), was) for f, was in ((t.result, t.got), (t.exact, t.right))
+            ]
+            if still == [True, False]:
                 yield f"Your result does not change with {name}, but the right one does."
+            if still == [False, True]:
+                yield f"Your result changes with {name}, but the right one does not."
 
 
 def _by_argument(t):
     for k, name in enumerate(t.exercise.names):
+        found = {}
         for words, form in WHERE.items():
             with suppress(Exception):
                 sets = [_with(x, k, _f(form)) for x in t.sets]
                 got, right = list(map(t.result, sets)), list(map(t.exact, sets))
-                if t.same(got, right):
-                    yield f"Your result is right where {name} {words}, but not elsewhere."
-                elif there := _multiple(t, got, right):
-                    yield f"Where {name} {words}, your result is {there}."
-        x, got, right, slack = t.sets[0], t.got[0], t.right[0], t.slack[0]
-        for axis in range(x[k].ndim if isinstance(x[k], Tensor) else 0):
-            other = _with(x, k, partial(_nudge_all_but_first, axis=axis))
-            kept = ~t.differs(t.exact(other), right, slack)
-            if (kept & t.differs(t.result(other), got, slack)).any():
+                if is_ := "right" if t.same(got, right) else _multiple(t, got, right):
+                    found.setdefault(is_, []).append(words)
+        found.pop(_multiple(t, t.got, t.right), None)  # which is so everywhere, and was said
+        for is_, words in found.items():
+            yield f"Where {name} {' or '.join(words)}, your result is {is_}."
+        for axis in range(
+            getattr(t.sets[0][k], "ndim", 0) if t.got[0].shape == t.right[0].shape else 0
+        ):
+            other = t.redrawn(k, axis)
+            along = _moved(t, t.exact, other, t.right), _moved(t, t.result, other, t.got)
+            if (_moved(t, t.exact, t.redrawn(k), t.right) & ~along[0] & along[1]).any():
                 yield (
                     f"Your result mixes what lies along axis {axis} of {name}: some of its numbers "
                     f"change with entries on which the right ones do not depend."
                 )
 
 
+def _moved(t, f, sets, before):
+    return torch.stack(
+        [t.differs(f(x), y, s) for x, y, s in zip(sets, before, t.slack, strict=True)]
+    ).any(0)
+
+
 def _parts(t):
     """Which arguments the difference from the right result depends on."""
     guilty, names = [], t.exercise.names
+    if not all(
+        g.shape == r.shape and g.isfinite().all() for g, r in zip(t.got, t.right, strict=True)
+    ):
+        return
     for k, name in enumerate(names):
-        for x, got, right in zip(t.sets, t.got, t.right, strict=True):
-            other = _with(x, k, _nudge)
+        for other, got, right in zip(t.redrawn(k), t.got, t.right, strict=True):
             change = (t.result(other) - t.exact(other)) - (got - right)
             if not _largest(change) < 1e-4 * max(_largest(got - right), 1e-2 * _largest(right)):
                 guilty.append(name)
@@ -365,13 +410,8 @@ def _with(inputs, k, f):
     return (*inputs[:k], new, *inputs[k + 1 :])
 
 
-def _nudge(x):
-    return 0.93 * x if x.is_floating_point() else x.roll(1, 0)
-
-
-def _nudge_all_but_first(x, axis):
-    first, rest = x.split([1, x.shape[axis] - 1], axis)
-    return torch.cat([first, 0.93 * rest], axis)
+def _vary(right):
+    return torch.cat([r.flatten() for r in right]).unique().numel() > 1
 
 
 def _double(inputs):
@@ -392,10 +432,10 @@ def _shape(x):
     return f"a tensor of shape {tuple(x.shape)}" if x.ndim else "one number"
 
 
-def _at(name, x, index):
+def _at(name, x, index=(), shape=None):
     """An argument at an index of the result, as far as it has one there; a number as it is."""
     if not isinstance(x, Tensor):
         return f"{name} = {x:.6g}" if isinstance(x, (int, float)) else f"{name} = {x}"
-    if len(index) != x.ndim or any(i >= n for i, n in zip(index, x.shape, strict=True)):
+    if x.shape != shape:
         return f"{name} of shape {tuple(x.shape)}"
     return f"{name}{list(index)} = {x[index].item():.6g}"

@@ -58,7 +58,7 @@ def test_without_an_equation_the_stub_names_the_exercise(tmp_path):
 
 
 def test_the_example_of_an_investigation_goes_and_leaves_a_place_for_ones_own(tmp_path):
-    text = new_markdown_cell("**Exercise 9.3** (...)\n\n**Investigation** (...). Does it help?")
+    text = new_markdown_cell("**Exercise 9.3** (...)\n\n**Investigate** (...). Does it help?")
     code = new_code_cell("### BEGIN SOLUTION\nx = 1\nprint(x)\n### END SOLUTION")
     *_, last = student(tmp_path, text, code)
     assert last.source == "...  # Write the answer to the investigation."

@@ -1,6 +1,7 @@
 """Notebook 01: likelihood, Bayes' rule, change of variables, latent variables, energies, EM."""
 
 import labutils as lab
+from labutils.autoregressive import BeliefNetwork
 from labutils.exercises import EXERCISES
 
 import itertools
@@ -73,15 +74,35 @@ def test_the_change_of_variables_is_torchs_log_normal():
     assert torch.allclose(log_p, distributions.LogNormal(0.0, 1.0).log_prob(z.exp()))
 
 
+@pytest.mark.equation("1.4")
+def test_the_lines_of_the_derivation_are_those_of_torch():
+    p, q = (distributions.Categorical(torch.rand(8).double()) for _ in range(2))
+    lines = [EXERCISES[f"likelihood_split.{k}"].answer(p.probs, q.probs) for k in (1, 2, 3)]
+    assert torch.isclose(lines[0], (p.probs * q.logits).sum())
+    assert torch.isclose(lines[1], p.entropy())
+    assert torch.isclose(lines[2], distributions.kl_divergence(p, q))
+
+
 @pytest.mark.equation("1.8")
-def test_both_roots_count_in_a_histogram():
-    (squared_density,) = from_notebook("01", "squared_density")
+def test_the_flow_has_the_density_of_what_its_layers_draw():
+    """The way from z to x is written here, and its determinant is autograd's."""
+    (Flow,) = from_notebook("01", "Flow", coupling=EXERCISES["coupling"].answer)
     with lab.seeded(0):
-        x = torch.randn(500_000).square()
-    edges = torch.linspace(0.5, 3, 26)
-    observed = torch.histogram(x, edges).hist / len(x) / 0.1
-    middle = squared_density((edges[1:] + edges[:-1]) / 2)
-    assert torch.allclose(observed, middle, atol=0.01)
+        flow = Flow(layers=3, hidden=8).double()
+        for layer in flow.layers:
+            torch.nn.init.normal_(layer[-1].weight, std=0.5)
+        z = torch.randn(20, 2).double()
+
+    def draw(z):
+        for layer in reversed(flow.layers):
+            z_2, x_1 = z
+            shift, log_scale = layer(x_1[None])
+            z = torch.stack([x_1, z_2 * (2 * torch.tanh(log_scale / 2)).exp() + shift])
+        return z
+
+    jacobians = torch.stack([torch.autograd.functional.jacobian(draw, each) for each in z])
+    expected = Normal(0.0, 1.0).log_prob(z).sum(-1) - jacobians.det().abs().log()
+    assert torch.allclose(flow.log_prob(torch.stack([draw(each) for each in z])), expected)
 
 
 @pytest.mark.equation("1.9", "1.10")
@@ -91,7 +112,7 @@ def test_a_linear_mixture_is_the_gaussian_that_it_must_be():
     log_density, marginal = from_notebook("01", "log_density", "marginal")
     x = torch.linspace(-3, 3, 11, dtype=torch.float64)
     exact = Normal(0.3, math.sqrt(4 + 0.25)).log_prob(x)
-    by_quadrature = log_density(x, lambda z: 0.3 + 2 * z, 0.5, nodes, log_weight)
+    by_quadrature = log_density(x[:, None], lambda z: 0.3 + 2 * z[:, None], 0.5, nodes, log_weight)
     assert torch.allclose(by_quadrature, exact, atol=1e-6)
     with lab.seeded(0):
         z = torch.randn(200_000, 1, dtype=torch.float64)
@@ -126,6 +147,41 @@ def test_the_normaliser_of_a_gaussian_in_the_plane():
     (log_normaliser,) = from_notebook("01", "log_normaliser")
     log_z = log_normaliser(-0.5 * PLANE.square().sum(-1), STEP**2)
     assert log_z.item() == pytest.approx(math.log(2 * math.pi), abs=1e-6)
+
+
+@pytest.mark.equation("1.12")
+def test_the_gradient_of_the_energy_loss_is_that_of_minus_the_log_likelihood():
+    """By quadrature and autograd through log Z; exact samples of a density in three pieces."""
+    (log_normaliser,) = from_notebook("01", "log_normaliser")
+    grid = torch.arange(-6, 6, 0.01, dtype=torch.float64)
+    theta = torch.tensor([0.7, -0.2, 0.4], dtype=torch.float64, requires_grad=True)
+
+    def f(x):
+        return theta @ torch.stack([x, x.square(), x.sin()]) - x**4 / 8
+
+    data = torch.tensor([-1.0, 0.3, 2.0], dtype=torch.float64)
+    likelihood = f(data).mean() - log_normaliser(f(grid), 0.01)
+    (exact,) = torch.autograd.grad(-likelihood, theta)
+    with lab.seeded(0):
+        index = torch.multinomial(f(grid).detach().softmax(0), 400_000, replacement=True)
+    loss = EXERCISES["energy_loss"].answer(f(data), f(grid[index]))
+    (estimated,) = torch.autograd.grad(loss, theta)
+    assert torch.allclose(exact, estimated, atol=0.01)
+
+
+@pytest.mark.equation("1.11")
+def test_the_posterior_of_the_linear_model_has_the_kl_that_samples_give():
+    """KL = E_q[log p(x given z)] - log p(x), with z from the posterior."""
+    (posterior_kl,) = from_notebook("01", "posterior_kl")
+    W, s = torch.randn(5, 2).double(), torch.tensor(0.6).double()
+    mean, x = torch.randn(5).double(), torch.randn(1, 5).double()
+    precision = torch.eye(2) + W.T @ W / s**2
+    q = MultivariateNormal((x - mean) @ W @ precision.inverse() / s**2, precision.inverse())
+    with lab.seeded(0):
+        z = q.sample((200_000,))[:, 0]
+    likelihood = Normal(mean + z @ W.T, s).log_prob(x).sum(-1).mean()
+    evidence = MultivariateNormal(mean, W @ W.T + s**2 * torch.eye(5)).log_prob(x)
+    assert posterior_kl(x, mean, W, s) == pytest.approx((likelihood - evidence).item(), abs=0.05)
 
 
 @pytest.mark.equation("1.13")
@@ -213,3 +269,42 @@ def test_em_is_that_of_weights_and_probabilities_one_image_at_a_time():
     )
     assert torch.allclose(end.log_prob(x), ours.log())
     assert not torch.allclose(end.log_prob(x), start.log_prob(x), rtol=1e-3)
+
+
+@pytest.mark.equation("1.16")
+def test_the_m_step_is_that_of_the_mixture():
+    x = torch.rand(80, 7).round().double()
+    old, new = (fit_by_em(x, 3, steps=steps, alpha=0.3) for steps in (2, 3))
+    theta = EXERCISES["m_step"].answer(x, old.responsibilities(x), 0.3)
+    assert torch.allclose(theta, new.component_distribution.mean)
+
+
+@pytest.mark.equation("1.17")
+def test_bound_plus_kl_is_the_log_likelihood_for_any_weights():
+    log_joint, lower_bound = from_notebook("01", "log_joint", "lower_bound")
+    x, theta = torch.rand(6, 5).round().double(), torch.rand(3, 5).double()
+    weights = torch.rand(3).double().softmax(-1)
+    exact = of_coins(weights, theta).log_prob(x)
+    joint = log_joint(x, weights, theta)
+    posterior = Categorical(logits=joint)
+    for r in torch.randn(4, 6, 3).double().softmax(-1):
+        kl = distributions.kl_divergence(Categorical(r), posterior)
+        assert torch.allclose(lower_bound(joint, r) + kl, exact)
+        assert (lower_bound(joint, r) < exact).all()
+    assert torch.allclose(lower_bound(joint, posterior.probs), exact)
+
+
+@pytest.mark.equation("1.18")
+def test_the_belief_network_is_a_product_of_logistic_regressions_and_sums_to_one():
+    weight, offset = torch.randn(6, 6).double(), torch.randn(6).double()
+    images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 6)
+    logits = EXERCISES["belief_logits"].answer(images, weight, offset)
+    network = BeliefNetwork(torch.full((6,), 0.5)).double()
+    network.load_state_dict({"weight": weight, "offset": offset})
+    product = torch.ones(64).double()
+    for d in range(6):
+        on = (offset[d] + sum(weight[d, j] * images[:, j] for j in range(d))).sigmoid()
+        assert torch.allclose(logits[:, d].sigmoid(), on)
+        product *= torch.where(images[:, d] == 1, on, 1 - on)
+    assert product.sum().item() == pytest.approx(1)
+    assert torch.allclose(network.log_prob(images), product.log())

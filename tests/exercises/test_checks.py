@@ -1,13 +1,14 @@
 """The check accepts what is right, gives reasons for what is wrong, in two steps."""
 
 from labutils import exercises
-from labutils.exercises import CONFIRMED_ON, EXERCISES, check, digest, named
-from labutils.exercises.kinds import Choice, Draw, Exercise, Loop, Module
+from labutils.exercises import CONFIRMED_ON, EXERCISES, SETS, check, digest, named
+from labutils.exercises.kinds import Choice, Draw, Exercise, Line, Loop, Module
 from labutils.exercises.limits import Caller
 from labutils.exercises.remarks import Trial, remarks
 
 import json
 import math
+import time
 from datetime import date
 
 import numpy as np
@@ -46,7 +47,8 @@ def said(capsys, name, answer, **options):
 
 @every
 def test_the_reference_is_right(name, capsys):
-    assert said(capsys, name, EXERCISES[name].answer) == f"{name}: right.\n"
+    how = ", exactly" if isinstance(EXERCISES[name], Line) else ""
+    assert said(capsys, name, EXERCISES[name].answer) == f"{name}: right{how}.\n"
 
 
 @pytest.mark.parametrize(("name", "index"), MISTAKES)
@@ -279,9 +281,74 @@ REMARKS = {
     "unused": (lambda m, v: (m**2 - m).sum(-1), "does not change with log_var"),
     "random": (lambda m, v: kl(m, v) + torch.rand(4), "Two calls"),
     "mixed rows": (lambda m, v: kl(m, v) + m.sum() ** 2, "axis 0 of mean"),
-    "right for some": (lambda m, v: kl(m, v.clamp(-0.1, 9)), "right where log_var is positive"),
+    "right for some": (
+        lambda m, v: kl(m, v.clamp(-0.1, 9)), "log_var is 0 or is 1 or is positive, your result is "
+    ),
+    "an axis of length 1": (lambda m, v: kl(m, v)[:, None], "right, but not its shape"),
     "one part": (lambda m, v, e: m + (v / 2).cosh() * e, "depends on log_var and eps, not on mean"),
 }  # fmt: skip
+
+
+UNTRUE = {
+    "signs": (lambda a, s: a - s.sign(), "does not change with slope"),
+    "infinite twice": (lambda a, s: a / 0 * s.abs(), "does not change with slope"),
+    "an axis of length 1": (lambda m, v: kl(m, v)[:, None], "is missing"),
+    "said before": (lambda m, v: kl(m, v) - 2, "Where mean is"),
+}
+
+
+@pytest.mark.parametrize(("answer", "remark"), UNTRUE.values(), ids=UNTRUE)
+def test_a_remark_that_is_not_true_is_not_made(answer, remark):
+    name = "kl_gaussian" if "m" in answer.__code__.co_varnames else "change_of_variables"
+    trial = Trial(EXERCISES[name], answer, "remarks", Caller(), CONFIRMED_ON)
+    assert not any(remark in each for each in remarks(trial)), list(remarks(trial))
+
+
+def test_an_answer_that_is_wrong_at_its_first_call_alone_gets_a_word(capsys):
+    calls = iter([1.0])
+    answer = lambda mean, log_var: kl(mean, log_var) + next(calls, 0)  # noqa: E731
+    assert "Two calls with the same arguments" in said(capsys, "kl_gaussian", answer)
+
+
+def test_a_slow_wrong_answer_is_not_called_for_ever(capsys):
+    calls = []
+
+    def slow(mean, log_var):
+        calls.append(time.sleep(0.4))
+        return 1.1 * kl(mean, log_var)
+
+    assert "the result is wrong" in said(capsys, "kl_gaussian", slow)
+    assert len(calls) < 16, "5 seconds in all"
+
+
+def test_what_is_printed_comes_from_the_first_calls(capsys):
+    def talks(mean, log_var):
+        print("called")
+        return kl(mean, log_var).cosh()
+
+    assert said(capsys, "kl_gaussian", talks).count("called") == SETS
+
+
+def test_a_return_that_was_forgotten_is_not_an_exercise_left_open(capsys):
+    def forgets(mean, log_var):
+        kl(mean, log_var)
+
+    assert "Is there a return at its end?" in said(capsys, "kl_gaussian", forgets)
+
+
+def test_numpy_arrays_of_any_layout_and_a_buffer_of_ones_own_are_right(capsys):
+    right, buffer = EXERCISES["responsibilities"].answer, {}
+
+    def flipped(log_weight, log_density):
+        return np.flip(np.flip(right(log_weight, log_density).numpy(), 1).copy(), 1)
+
+    def buffered(log_weight, log_density):
+        result = right(log_weight, log_density).double().numpy()
+        buffer.setdefault(result.shape, np.empty(result.shape))[:] = result
+        return buffer[result.shape]
+
+    for answer in (flipped, buffered):
+        assert said(capsys, "responsibilities", answer) == "responsibilities: right.\n"
 
 
 @pytest.mark.parametrize(("answer", "remark"), REMARKS.values(), ids=REMARKS)

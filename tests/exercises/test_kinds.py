@@ -175,17 +175,13 @@ def test_a_module_that_knows_its_sizes_by_heart_is_wrong(capsys):
 
 
 def test_a_changed_class_is_a_changed_answer():
-    class Same(nn.Module):
-        def forward(self, x):
-            return self.proj(x).relu()
+    def written(body):
+        """A class of which no source is found, as of one that a notebook defines."""
+        namespace = {"nn": nn}
+        exec(f"class Net(nn.Module):\n    def forward(self, x):\n        {body}", namespace)
+        return exercises.digest(namespace["Net"])
 
-    class Other(nn.Module):
-        def forward(self, x):
-            return self.proj(x)
-
-    first = exercises.digest(Same)
-    Same.__qualname__ = Other.__qualname__  # as of two versions of a cell
-    assert exercises.digest(Same) == first != exercises.digest(Other)
+    assert written("return x") == written("return x") != written("return x.relu()")
 
 
 def test_what_is_observed_of_a_module_is_compared_and_named(capsys):
@@ -256,7 +252,7 @@ def test_a_number_is_right_to_its_tolerance(answer, capsys):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (2.2, "It is 2.2 instead of 2.30259"),
+        (2.2, "It is below the right one."),
         ("ten", "expected a number, got str"),
         (-math.log(10), "Your result is -r, where r is the right one."),
         (..., "not answered yet"),

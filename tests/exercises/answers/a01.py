@@ -532,3 +532,194 @@ def density_by_scipy_with_variance(x, mean, log_var):
     return torch.as_tensor(
         stats.norm(mean.detach().numpy(), log_var.detach().exp().numpy()).logpdf(x.detach().numpy())
     )
+
+
+# Exercises 1.2, 1.5, 1.7 and 1.9 to 1.11: written by one who knew the solutions
+
+
+@right("likelihood_split.1")
+def likelihood_as_a_product(p, q):
+    return p @ torch.log(q)
+
+
+@right("likelihood_split.1")
+def likelihood_by_loop(p, q):
+    return sum(a * math.log(b) for a, b in zip(p.tolist(), q.tolist(), strict=True))
+
+
+@wrong("likelihood_split.1")
+def likelihood_unweighted(p, q):
+    # every value counts alike
+    return q.log().sum()
+
+
+@wrong("likelihood_split.1")
+def likelihood_of_the_data_under_the_data(p, q):
+    # which is the model?
+    return (q * p.log()).sum()
+
+
+@right("likelihood_split.2")
+def entropy_by_torch(p, q):
+    return distributions.Categorical(p).entropy()
+
+
+@wrong("likelihood_split.2")
+def entropy_with_sign(p, q):
+    # the expectation of log p
+    return (p * p.log()).sum()
+
+
+@wrong("likelihood_split.2")
+def entropy_in_bits(p, q):
+    return -(p * p.log2()).sum()
+
+
+@right("likelihood_split.3")
+def split_kl_by_torch(p, q):
+    return distributions.kl_divergence(distributions.Categorical(p), distributions.Categorical(q))
+
+
+@right("likelihood_split.3")
+def split_kl_as_a_difference(p, q):
+    return (p * (p.log() - q.log())).sum()
+
+
+@wrong("likelihood_split.3")
+def split_kl_the_other_way(p, q):
+    return (q * (q / p).log()).sum()
+
+
+@wrong("likelihood_split.3")
+def split_kl_upside_down(p, q):
+    return (p * (q / p).log()).sum()
+
+
+@right("coupling")
+def coupling_divided(x, t, s):
+    return torch.stack(((x[:, 1] - t) / s.exp(), x[:, 0]), 1)
+
+
+@right("coupling")
+def coupling_by_columns(x, t, s):
+    return torch.cat([((x[:, 1] - t) * torch.exp(-s))[:, None], x[:, :1]], 1)
+
+
+@wrong("coupling")
+def coupling_added(x, t, s):
+    # the layer adds the shift
+    return torch.stack([(x[:, 1] + t) * (-s).exp(), x[:, 0]], -1)
+
+
+@wrong("coupling")
+def coupling_half(x, t, s):
+    # s is a log-variance
+    return torch.stack([(x[:, 1] - t) * (-s / 2).exp(), x[:, 0]], -1)
+
+
+@wrong("coupling")
+def coupling_forward(x, t, s):
+    return torch.stack([x[:, 0], x[:, 1] * s.exp() + t], -1)
+
+
+@right("energy_loss")
+def energy_as_minus_likelihood(data, samples):
+    return -(data.mean() - samples.mean())
+
+
+@right("energy_loss")
+def energy_by_sums(data, samples):
+    return samples.sum() / len(samples) - data.sum() / len(data)
+
+
+@wrong("energy_loss")
+def energy_as_likelihood(data, samples):
+    return data.mean() - samples.mean()
+
+
+@wrong("energy_loss")
+def energy_with_log_z(data, samples):
+    # Z is the mean of exp f
+    return samples.exp().mean().log() - data.mean()
+
+
+@wrong("energy_loss")
+def energy_summed_over_data(data, samples):
+    return samples.mean() - data.sum()
+
+
+@right("m_step")
+def m_step_by_einsum(x, r, alpha):
+    return (alpha + torch.einsum("nc,nd->cd", r, x)) / (2 * alpha + r.sum(0).unsqueeze(1))
+
+
+@right("m_step")
+def m_step_by_component(x, r, alpha):
+    return torch.stack([(alpha + w @ x) / (2 * alpha + w.sum()) for w in r.T])
+
+
+@wrong("m_step")
+def m_step_one_alpha_below(x, r, alpha):
+    return (alpha + r.T @ x) / (alpha + r.sum(0)[:, None])
+
+
+@wrong("m_step")
+def m_step_over_all_images(x, r, alpha):
+    return (alpha + r.T @ x) / len(x)
+
+
+@wrong("m_step")
+def m_step_with_laplace(x, r, alpha):
+    # Laplace's rule adds one
+    return (1 + r.T @ x) / (2 + r.sum(0)[:, None])
+
+
+@right("belief_logits")
+def belief_by_linear(x, weight, offset):
+    return F.linear(x, torch.tril(weight, diagonal=-1), offset)
+
+
+@right("belief_logits")
+def belief_by_upper_triangle(x, weight, offset):
+    return x @ weight.T.triu(1) + offset
+
+
+@wrong("belief_logits")
+def belief_that_sees_itself(x, weight, offset):
+    return x @ weight.tril().T + offset
+
+
+@wrong("belief_logits")
+def belief_minus_threshold(x, weight, offset):
+    # the offset is a threshold
+    return x @ weight.tril(-1).T - offset
+
+
+@wrong("belief_logits")
+def belief_one_short(x, weight, offset):
+    return x @ weight.tril(-2).T + offset
+
+
+@right("mixture_sampler")
+def sampler_by_root(mean, log_var, component, noise):
+    return mean[component] + log_var[component].exp().sqrt() * noise
+
+
+@right("mixture_sampler")
+def sampler_indexed_last(m, v, k, e):
+    return torch.exp(0.5 * v)[k] * e + m[k]
+
+
+@wrong("mixture_sampler")
+def sampler_as_published(mean, log_var, component, noise):
+    return mean[component] + log_var[component].exp() * noise
+
+
+@wrong("mixture_sampler")
+def sampler_without_exponential(mean, log_var, component, noise):
+    return mean[component] + log_var[component].abs().sqrt() * noise
+
+
+@wrong("mixture_sampler")
+def sampler_mirrored(mean, log_var, component, noise):
+    return mean[component] - (log_var[component] / 2).exp() * noise
