@@ -16,13 +16,16 @@ def over_masks(model, x):
     Of each logit over many masks, in evaluation and then in training mode: the lowest value, the
     highest, and the share of masks for which it isn't the highest, to the nearest tenth (0 for a
     logit with more than two values). None of these depends on how the masks are drawn. Each of
-    the first three logits shows one unit, the next the difference of two.
+    the first three logits shows one unit, the next the difference of two. In training mode the
+    biases are such that every unit is on.
     """
     units = F.pad(torch.eye(3), (0, 0, 0, len(model.proj2.bias) - 3))
     units[3, :2] = torch.tensor([1.0, -1])
     model.proj2.weight = nn.Parameter(units.to(x))
     modes = []
     for training in (False, True):
+        if training:
+            model.proj1.bias.data.abs_().add_(6)
         with seeded(0):
             rows = model.train(training)(x.repeat(MASKS, 1)).detach().view(MASKS, len(x), -1)
         low, high = rows.amin(0), rows.amax(0)
