@@ -17,7 +17,7 @@ def over_masks(model, x):
     highest, and the share of masks for which it isn't the highest, to the nearest tenth (0 for a
     logit with more than two values). None of these depends on how the masks are drawn. Each of
     the first three logits shows one unit, the next the difference of two. In training mode the
-    biases are such that every unit is on.
+    weights are such that every unit is on.
     """
     units = F.pad(torch.eye(3), (0, 0, 0, len(model.proj2.bias) - 3))
     units[3, :2] = torch.tensor([1.0, -1])
@@ -25,7 +25,8 @@ def over_masks(model, x):
     modes = []
     for training in (False, True):
         if training:
-            model.proj1.bias.data.abs_().add_(6)
+            model.proj1.weight.data.mul_(0.1)
+            model.proj1.bias.data.abs_().add_(1)
         with seeded(0):
             rows = model.train(training)(x.repeat(MASKS, 1)).detach().view(MASKS, len(x), -1)
         low, high = rows.amin(0), rows.amax(0)
@@ -115,6 +116,10 @@ def all_at_once(model, batches, optimiser, loss):
     optimiser.step()
 
 
+def twice(model, batches, optimiser, loss):
+    loop(a_step)(model, [*batches, *batches], optimiser, loss)
+
+
 LOOP_MISTAKES = {
     loop(never_zero): (
         "The gradients of all batches so far add up, and the steps grow with them.",
@@ -148,6 +153,7 @@ LOOP_MISTAKES = {
         "One step for all batches, along the sum of their gradients.",
         "The step belongs inside of the loop.",
     ),
+    twice: ("It runs over the batches twice.", "Each batch is for one step."),
     loop(uphill): ("The loss grows: it steps uphill.", "The loss is minimised as it is."),
     loop(normalised): (
         "The softmax is applied twice: the loss takes logits.",
