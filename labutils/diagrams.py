@@ -190,7 +190,9 @@ def classifier(input_dim: int, hidden_dim: int, output_dim: int, dropout_ratio: 
         columns.append(column)
         labels += [Label(x, bottom + step, "⋮", size=18), Label(x, 4.05, text)]
     lines = [
-        Line(start, end, "0.75", False, ":" if dropped in (start, end) else "-", 0.7)
+        Line(start, end, "0.3", False, ":", 1.2)
+        if dropped in (start, end)
+        else Line(start, end, "0.75", False, "-", 0.7)
         for left, right in pairwise(columns)
         for start in left
         for end in right

@@ -125,7 +125,7 @@ def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:
     figure, axes = plt.subplots(figsize=(6.5, 6))
     off_diagonal = matrix.cpu().float().clone().fill_diagonal_(0).numpy()
     axes.imshow(off_diagonal, cmap="Blues")
-    dark = off_diagonal.max() / 2
+    dark = 0.65 * off_diagonal.max()
     for row, column in matrix.nonzero().tolist():
         if row != column:
             colour = "white" if off_diagonal[row, column] > dark else "black"
@@ -138,7 +138,7 @@ def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:
 
 def activations() -> Figure:
     """ReLU, sigmoid and tanh with their slopes."""
-    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharex=True)
+    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), sharex=True, sharey=True)
     names = ("relu(a) = max(0, a)", "sigmoid(a)", "tanh(a)")
     functions = (torch.relu, torch.sigmoid, torch.tanh)
     for axis, name, function in zip(axes, names, functions, strict=True):
@@ -149,7 +149,7 @@ def activations() -> Figure:
         axis.axhline(0, color="0.8", linewidth=1)
         axis.plot(x, value.detach().numpy(), label="value")
         axis.plot(x, slope.numpy(), "--", label="slope")
-        axis.set(title=name, xlabel="a", ylim=(-1.2, 2.2))
+        axis.set(title=name, xlabel="a", ylim=(-1.3, 4.3))
     axes[0].legend(loc="upper left")
     figure.set_label(
         "Three panels against a from -4 to 4. ReLU: zero, then the diagonal; its slope jumps "

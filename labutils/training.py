@@ -1,4 +1,8 @@
-"""The one training loop of the course, its settings and its history."""
+"""The one training loop of the course, its settings and its history.
+
+It is the loop that notebook 02 has one write, with a schedule of the learning rate, a progress bar
+and checkpoints.
+"""
 
 from labutils import guards
 from labutils.checkpoints import Checkpoint, check_history, check_weights

@@ -88,15 +88,27 @@ def test_every_exercise_says_how_hard_and_how_long_and_has_two_hints(path):
 @each
 def test_an_exercise_without_its_solution_is_still_python_and_is_checked(path):
     solved = [c.source for c in cells(path) if "BEGIN SOLUTION" in c.source]
-    asked = sum(c.source.count("**Exercise") for c in cells(path, "markdown"))
-    assert len(solved) == asked > 0
+    texts = "".join(c.source for c in cells(path, "markdown"))
+    investigated = [source for source in solved if "lab.check(" not in source]
+    assert len(investigated) <= texts.count("**Investigate**")
+    assert len(solved) - len(investigated) == texts.count("**Exercise") > 0
     for source in solved:
-        stub = re.sub(r"\n *### BEGIN SOLUTION.*?### END SOLUTION", "", source, flags=re.DOTALL)
+        stub = re.sub(r"\n? *### BEGIN SOLUTION.*?### END SOLUTION", "", source, flags=re.DOTALL)
         assert stub != source
-        names = re.findall(r'check\("([\w.]+)", \w+\)', stub)
-        assert len(names) == source.count("BEGIN SOLUTION")
-        assert set(names) <= EXERCISES.keys()
         ast.parse(stub)
+        if source not in investigated:
+            names = re.findall(r'check\("([\w.]+)", \w+\)', stub)
+            assert names
+            assert set(names) <= EXERCISES.keys()
+
+
+@each
+def test_an_investigation_says_how_long_and_how_to_report_and_is_not_checked(path):
+    for cell in cells(path, "markdown"):
+        for text in cell.source.split("**Investigate**")[1:]:
+            assert re.match(r" \(difficulty 3 of 3, \d+ minutes\)", text)
+            for part in ("seconds", "interval", "A good answer"):
+                assert part in text, part
 
 
 @each

@@ -43,6 +43,7 @@ HANDED_OUT = (  # beside the notebooks, and what is in tools/student
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION *\n(.*?)^ *### END SOLUTION *$", re.M | re.S)
 OPEN_QUESTION = re.compile(r"\*\*(Predict|Question|Investigat)", re.IGNORECASE)
+EXERCISE = re.compile(r"\*\*(Exercise [\d.]*\d|Investigate)")
 ROOM = "*Your answer:*"
 KEPT = ("tags", "slideshow", "jupyter")  # of a cell's metadata
 
@@ -85,7 +86,8 @@ def student_edition(path):
             cells.append(new_markdown_cell(ROOM, id=f"{cells[-1].id}-answer"))
         cells.append(cell)
         if cell.cell_type == "markdown":
-            exercise = (re.findall(r"\*\*Exercise ([\d.]+)", cell.source) or [exercise])[-1]
+            if asked := EXERCISE.findall(cell.source):
+                exercise = asked[-1].replace("Investigate", "the investigation")
         else:
             if SOLUTION.search(cell.source):
                 cell.metadata.pop("jupyter", None)  # which may fold the solution away
@@ -108,7 +110,7 @@ def without_solution(source, exercise, where):
     """The source with a stub in place of each solution. Raises ValueError for a lonely mark."""
     source = source.removeprefix("# NBVAL_CHECK_OUTPUT\n")
     equation = re.search(r"Eq\. [\d.]*\d", SOLUTION.sub("", source))
-    what = equation[0] if equation else f"the answer to Exercise {exercise}"
+    what = equation[0] if equation else f"the answer to {exercise}"
     stripped = SOLUTION.sub(lambda match: stub(match, source, f"Write {what}."), source)
     if re.search("### *(BEGIN|END) SOLUTION", stripped):
         raise ValueError(f"{where}: a solution has only one of its two marks, in:\n{source}")

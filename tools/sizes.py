@@ -67,12 +67,11 @@ def words_by_notebook(folder):
 
 
 def prose_words(markdown):
-    """How many words a cell has outside predictions and warm-ups, up to its first exercise."""
-    prose = markdown.split("**Exercise")[0]
+    """How many words a cell has outside predictions and warm-ups, up to its first exercise or
+    investigation."""
+    prose = re.split(r"\*\*(?:Exercise|Investigate)", markdown)[0]
     paragraphs = prose.split("\n\n")
-    return sum(
-        len(p.split()) for p in paragraphs if not re.search(r"\*\*(Predict|Warm-up|Investigat)", p)
-    )
+    return sum(len(p.split()) for p in paragraphs if not re.search(r"\*\*(Predict|Warm-up)", p))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,10 @@ class Exercise:
         """What is compared."""
         return answer(*inputs)
 
+    def where(self, index: Sequence[int]) -> str:
+        """What an entry of the result is, at the beginning of a sentence; no index of a number."""
+        return f"At index {list(index)} it" if index else "It"
+
     def wrong_answers(self) -> Iterator[tuple[object, Words]]:
         """The known mistakes as answers, each with its texts."""
         for mistake, words in self.mistakes.items():
@@ -98,11 +102,22 @@ class Exercise:
         return lambda *inputs: eval(code, given | dict(zip(self.names, inputs, strict=True)))
 
 
+def _output(model, *inputs):
+    return model(*inputs)
+
+
+@dataclass(frozen=True)
 class Module(Exercise):
     """A class of nn.Module to write. The first input is the tuple of its arguments; the others go
-    to the module, whose parameters are given and have the names of the answer's."""
+    to the module, whose parameters are given and have the names of the answer's.
 
-    expected = "a class of nn.Module"
+    observe: what is compared, of the module and the other inputs, where its output alone doesn't
+    tell; it may change the module, which is made anew each time. entry: what an index of that is.
+    """
+
+    observe: Callable[..., Tensor] = _output
+    entry: Callable[..., str] | None = None
+    expected: ClassVar[str] = "a class of nn.Module"
 
     @property
     def names(self) -> list[str]:
@@ -121,7 +136,10 @@ class Module(Exercise):
         weights = {name: torch.as_tensor(draw.normal(*w.shape)) for name, w in wanted.items()}
         model.load_state_dict(weights)
         floats = (x.dtype for x in rest if isinstance(x, Tensor) and x.is_floating_point())
-        return model.to(next(floats, torch.float32))(*rest)
+        return self.observe(model.to(next(floats, torch.float32)), *rest)
+
+    def where(self, index: Sequence[int]) -> str:
+        return self.entry(*index) if self.entry else super().where(index)
 
 
 @dataclass(frozen=True)
@@ -137,8 +155,16 @@ class Loop(Exercise):
 
     def run(self, answer: Callable, inputs: Sequence) -> Tensor:
         model, *rest = self.given(*copies(inputs))
-        answer(model, *rest)
+        try:
+            answer(model, *rest)
+        except RuntimeError as error:  # torch's own sentence names a version of a tensor
+            if "modified by an inplace operation" not in str(error):
+                raise
+            raise Trouble("it changes the weights between a loss and its backward().") from None
         return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    def where(self, index: Sequence[int]) -> str:
+        return f"After the loop, weight {index[0]}"
 
 
 @dataclass(frozen=True)
@@ -158,6 +184,9 @@ class Number(Exercise):
 
 class Choice(Exercise):
     """One of several options, by its letter. Mistakes are the other letters."""
+
+    def wrong_answers(self) -> Iterator[tuple[str, Words]]:
+        yield from self.mistakes.items()
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,12 @@ def _watchdog(seconds):
     try:
         yield
     finally:
-        try:
-            done.set()
-        finally:  # it may have struck just before
-            done.set()
-            watcher.join()
-            raise_in(thread, None)  # one that is on its way would strike later
+        stopped = False
+        while not stopped:
+            try:
+                done.set()
+                watcher.join()
+                raise_in(thread, None)  # one that is on its way would strike later
+                stopped = True
+            except _OutOfTime:  # it may strike, several times, while it is being stopped
+                pass

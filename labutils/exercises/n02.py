@@ -1,11 +1,13 @@
 """The exercises of notebook 02: a classifier, its loss, and how well its error is known."""
 
-from labutils.exercises import pairs
-from labutils.exercises.kinds import Exercise
+from labutils.exercises import networks, pairs
+from labutils.exercises.kinds import Choice, Exercise, Loop, Module
+from labutils.exercises.networks import activated_by, network
 
 import math
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 BIASES = ("A layer computes W x + b. Not every unit has its b here.", "Count one for each unit.")
@@ -23,6 +25,48 @@ OFFSET = ("One of the layers maps 0 to 0, whatever it learns.", "Each layer has 
 def classifier_logits(x, W1, b1, W2, b2, mask, ratio):
     hidden = F.relu(x @ W1.T + b1)
     return (mask * hidden / (1 - ratio)) @ W2.T + b2
+
+
+class Classifier(nn.Module):
+    def __init__(self, input_dim, hidden_dim, output_dim, dropout_ratio=0.5):
+        super().__init__()
+        self.proj1 = nn.Linear(input_dim, hidden_dim)
+        self.proj2 = nn.Linear(hidden_dim, output_dim)
+        self.dropout_ratio = dropout_ratio
+
+    def forward(self, x):
+        hidden = F.relu(self.proj1(x))
+        hidden = F.dropout(hidden, self.dropout_ratio, self.training)
+        return self.proj2(hidden)
+
+
+LINEAR = (
+    "Two linear maps in a row are one linear map: the hidden layer adds nothing.",
+    "The ReLU is missing.",
+)
+ACTIVATION = ("The hidden units aren't those of equation 2.1.", "Its activation is a ReLU.")
+Suspect = network(lambda m, x, h, r: m.proj2(F.dropout(h, 0.5, m.training)))  # the handout's
+IGNORED = (
+    "Half of the units are dropped, whatever the ratio is.",
+    "Keep dropout_ratio in __init__, and use it in forward.",
+)
+NORMALISED = (
+    "What comes out is no logit. The loss of equation 2.4 normalises by itself.",
+    "Return the output of proj2 as it is.",
+)
+SHARE_KEPT = ("The ratio is the share dropped, not the one that stays.", "Exchange the two.")
+UNSCALED = (
+    "In training the hidden units have another mean than in evaluation.",
+    "Divide what stays by 1 - dropout_ratio in training, and only there.",
+)
+
+
+def train_steps(model, batches, optimiser, loss):
+    model.train()
+    for images, labels in batches:
+        optimiser.zero_grad()
+        loss(model(images), labels).backward()
+        optimiser.step()
 
 
 LARGE = torch.tensor([[200.0, 0, -200, 100]] * 2)
@@ -82,14 +126,93 @@ EXERCISES = {
             "(mask * F.relu(x @ W1.T + b1) / ratio) @ W2.T + b2": SCALE,
             "(mask * F.relu(x @ W1.T + b1) * (1 - ratio)) @ W2.T + b2": SCALE,
             "((mask * F.relu(x @ W1.T + b1)) @ W2.T + b2) / (1 - ratio)": SCALE,
-            "(mask * (x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": (
-                "Two linear maps in a row are one linear map: the hidden layer adds nothing.",
-                "The ReLU is missing.",
-            ),
+            "(mask * (x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": LINEAR,
             "F.relu(x @ W1.T + b1) @ W2.T + b2": NO_MASK,
             "(F.relu(x @ W1.T + b1) / (1 - ratio)) @ W2.T + b2": NO_MASK,
             "classifier_logits(x, W1, 0 * b1, W2, b2, mask, ratio)": OFFSET,
             "classifier_logits(x, W1, b1, W2, 0 * b2, mask, ratio)": OFFSET,
+        },
+    ),
+    "mlp_classifier": Module(
+        "2.1",
+        Classifier,
+        inputs=lambda draw: (
+            (2, 3, draw.integers(4, 6), draw.choice([0.3, 0.7])),
+            draw.normal(2, 2),
+        ),
+        observe=networks.over_masks,
+        entry=networks.over_masks_entry,
+        mistakes={
+            activated_by(lambda a: a): LINEAR,
+            activated_by(F.softplus): ACTIVATION,
+            activated_by(torch.sigmoid): ACTIVATION,
+            activated_by(torch.tanh): ACTIVATION,
+            Suspect: IGNORED,
+            network(
+                lambda m, x, h, r: m.proj2(
+                    F.dropout(h, 0.5, m.training) * (1 - 0.5 * m.training) / (1 - r)
+                )
+            ): IGNORED,
+            network(lambda m, x, h, r: F.dropout(m.proj2(h), r)): (
+                "Logits are dropped, not hidden units.",
+                "The mask comes before proj2.",
+            ),
+            network(lambda m, x, h, r: m.proj2(F.relu(m.proj1(F.dropout(x, r))))): (
+                "Pixels are dropped, not hidden units.",
+                "The mask comes after proj1.",
+            ),
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).softmax(-1)): NORMALISED,
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).log_softmax(-1)): NORMALISED,
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).relu()): (
+                "No logit is ever negative.",
+                "The ReLU is for the hidden layer alone.",
+            ),
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, m.dropout_ratio))): (
+                "Units are dropped in evaluation mode too: two tests would give two errors.",
+                "Drop only where self.training is true. F.dropout has an argument for it.",
+            ),
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, m.dropout_ratio - r))): (
+                "Units are dropped in evaluation mode, not in training.",
+                "Exchange the modes.",
+            ),
+            network(lambda m, x, h, r: m.proj2(h)): (
+                "No unit is ever dropped.",
+                "In training, multiply the hidden units by a mask.",
+            ),
+            network(lambda m, x, h, r: m.proj2((1 - r) * F.dropout(h, r))): UNSCALED,
+            network(
+                lambda m, x, h, r: m.proj2((1 - r) / (1 - m.dropout_ratio) * F.dropout(h, r))
+            ): UNSCALED,
+            network(lambda m, x, h, r: m.proj2((1 - m.dropout_ratio) * F.dropout(h, r))): (
+                "This is dropout as first published: evaluation mode scales, training doesn't. "
+                "By equation 2.1 nothing changes in evaluation mode.",
+                "Divide by 1 - dropout_ratio in training.",
+            ),
+            network(
+                lambda m, x, h, r: m.proj2(F.dropout(h, 1 - m.dropout_ratio, m.training))
+            ): SHARE_KEPT,
+            network(
+                lambda m, x, h, r: m.proj2(
+                    F.dropout(h, 1 - m.dropout_ratio, m.training) * (r / (1 - r) if r else 1)
+                )
+            ): SHARE_KEPT,
+            network(lambda m, x, h, r: m.proj2(F.dropout(torch.ones_like(x[:, :1]), r) * h)): (
+                "One coin decides on all units of an image.",
+                "Draw a mask entry for each unit.",
+            ),
+            network(lambda m, x, h, r: m.proj2((torch.rand(3) >= r).to(h) / (1 - r) * h)): (
+                "All images of a batch share one mask.",
+                "Draw a mask entry for each image.",
+            ),
+        },
+    ),
+    "dropout_bug": Choice(
+        "2.2",
+        "C",
+        mistakes={
+            "A": ("Then the others would be scaled in both modes: factor 1.", "Read the shares."),
+            "B": ("Then the factor would be 1.", "Compare it with that of equation 2.2."),
+            "D": ("Then the share dropped would fall with the ratio.", "Compare the lines."),
         },
     ),
     "cross_entropy": Exercise(
@@ -124,6 +247,17 @@ EXERCISES = {
             ),
             "-own(logits, labels).mean()": ("A shift of all logits lowers it.", "Normalise them."),
         },
+    ),
+    "train_steps": Loop(
+        "",
+        train_steps,
+        inputs=lambda draw: (
+            draw.normal(31),
+            draw.normal(10, 6, 3),
+            draw.integers(0, 3, (10, 6)),
+        ),
+        given=networks.ten_batches,
+        mistakes=networks.LOOP_MISTAKES,
     ),
     "half_width": Exercise(
         "2.5",

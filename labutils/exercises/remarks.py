@@ -143,7 +143,7 @@ def place(trial: Trial) -> str:
             return f"It returns {_shape(got)}, where {_shape(right)} is right."
         if (wrong := trial.differs(got, right, slack)).any():
             index = tuple(wrong.nonzero()[0].tolist())
-            where = f"At index {list(index)} it" if index else "It"
+            where = trial.exercise.where(index)
             given = [
                 _at(n, x, index, got.shape)
                 for n, x in zip(trial.exercise.names, inputs, strict=True)

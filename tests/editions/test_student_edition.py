@@ -57,6 +57,13 @@ def test_without_an_equation_the_stub_names_the_exercise(tmp_path):
     assert 'raise NotImplementedError("Write the answer to Exercise 9.3.")' in stub
 
 
+def test_the_example_of_an_investigation_goes_and_leaves_a_place_for_ones_own(tmp_path):
+    text = new_markdown_cell("**Exercise 9.3** (...)\n\n**Investigate** (...). Does it help?")
+    code = new_code_cell("### BEGIN SOLUTION\nx = 1\nprint(x)\n### END SOLUTION")
+    *_, last = student(tmp_path, text, code)
+    assert last.source == "...  # Write the answer to the investigation."
+
+
 def test_outside_functions_nothing_is_raised_that_would_stop_the_notebook(tmp_path):
     source = """# Eq. 9.1
 ### BEGIN SOLUTION

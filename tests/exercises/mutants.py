@@ -1,5 +1,7 @@
 """Slips of the pen: every answer of an exercise with one thing in its code changed.
 
+An answer is a function or a class; the letter of a choice has no slips.
+
     python -m tests.exercises.mutants [name ...]
 
 prints, by exercise, how many mutants the check accepts, names or remarks upon, and what it says of
@@ -7,6 +9,7 @@ the others. `rates` is what the tests hold.
 """
 
 from labutils.exercises import CONFIRMED_ON, EXERCISES, SAID, digest, named, verdict
+from labutils.exercises.kinds import Choice
 from labutils.exercises.limits import Caller, Trouble, undisturbed
 from labutils.exercises.remarks import Trial, copies, numbers, remarks
 
@@ -19,8 +22,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 DRAWS = 200  # on which what is accepted must equal the answer, and what is named its mistake
+COMPARED = {name: e for name, e in EXERCISES.items() if not isinstance(e, Choice)}
 SHARE = 1 / 3  # of the other mutants, of which a remark that counts may be true at most
 
+KEPT = (ast.ClassDef, ast.FunctionDef, ast.arguments, ast.arg)
 OPERATORS = {
     ast.Add: [ast.Sub, ast.Mult], ast.Sub: [ast.Add], ast.Mult: [ast.Div, ast.Add],
     ast.Div: [ast.Mult], ast.Pow: [ast.Mult], ast.FloorDiv: [ast.Mult],
@@ -38,10 +43,11 @@ SWAPS = {
 def mutants(function):
     """Pairs of a source and a function: the given one with one thing changed, each once."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    arguments = [a.arg for a in tree.body[0].args.args]
+    written = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    arguments = list(dict.fromkeys(a.arg for node in written for a in node.args.args))
     seen = {ast.unparse(tree)}
     for index, node in enumerate(ast.walk(tree)):
-        if node is tree or isinstance(node, (ast.FunctionDef, ast.arguments, ast.arg)):
+        if node is tree or isinstance(node, KEPT):
             continue
         for change in changes(node, arguments):
             mutant = copy.deepcopy(tree)
@@ -49,7 +55,7 @@ def mutants(function):
             source = ast.unparse(ast.fix_missing_locations(mutant))
             if source not in seen:
                 seen.add(source)
-                namespace = dict(function.__globals__)
+                namespace = dict(vars(inspect.getmodule(function)))
                 exec(compile(source, "mutant", "exec"), namespace)
                 yield source, namespace[function.__name__]
 
@@ -153,7 +159,7 @@ def outcome(name, source, function, fresh):
 
 def main(names):
     total = Counter()
-    for name in names or EXERCISES:
+    for name in names or COMPARED:
         found = outcomes(name, mutants(EXERCISES[name].answer))
         total += Counter(each.kind for each in found)
         print(f"{name:24}", dict(Counter(each.kind for each in found)), flush=True)

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from .answers import RIGHT, WRONG
-from .mutants import outcomes, rates
+from .mutants import COMPARED, outcomes, rates
 
 DRAWS = int(os.environ.get("LABUTILS_DRAWS", "50"))  # of inputs, for each right answer
 
@@ -51,4 +51,4 @@ def test_what_is_right_in_double_precision_alone_or_as_a_value_is_refused(found)
 
 def test_there_are_enough_of_both_and_of_every_exercise():
     assert sum(map(len, RIGHT.values())) >= 40 and sum(map(len, WRONG.values())) >= 60
-    assert RIGHT.keys() == WRONG.keys() == EXERCISES.keys()
+    assert RIGHT.keys() == WRONG.keys() == COMPARED.keys()

@@ -70,6 +70,13 @@ def given(weight, x, y):
     return model, list(zip(x, y, strict=True)), optimiser, nn.functional.mse_loss
 
 
+def given_deep(weight, x, y):
+    """A model with two layers: the gradient of the first needs the weights of the second."""
+    model, batches, _, loss = given(weight, x, y)
+    model.append(nn.Linear(2, 2).to(weight.dtype))
+    return model, batches, torch.optim.SGD(model.parameters(), lr=0.1), loss
+
+
 def log_q(mean, z):
     return -0.5 * (math.log(2 * math.pi) + (z - mean) ** 2).sum(-1)
 
@@ -141,12 +148,7 @@ def test_the_answer_of_each_kind_is_right(name, capsys):
 
 @pytest.mark.parametrize("name", OWN)
 def test_each_mistake_of_each_kind_is_named_in_two_steps(name, capsys):
-    wrong = (
-        list(OWN[name].mistakes.items())
-        if isinstance(OWN[name], Choice)
-        else list(OWN[name].wrong_answers())
-    )
-    for mistake, (what, fix) in wrong:
+    for mistake, (what, fix) in OWN[name].wrong_answers():
         exercises._tried.clear()
         assert check(name, mistake) is OWN[name].answer
         assert f"{name}: {what}" in capsys.readouterr().out
@@ -170,6 +172,54 @@ def test_a_module_that_knows_its_sizes_by_heart_is_wrong(capsys):
 
     check("layer", Fixed)
     assert "expected the parameters" in capsys.readouterr().out
+
+
+def test_a_changed_class_is_a_changed_answer():
+    def written(body):
+        """A class of which no source is found, as of one that a notebook defines."""
+        namespace = {"nn": nn}
+        exec(f"class Net(nn.Module):\n    def forward(self, x):\n        {body}", namespace)
+        return exercises.digest(namespace["Net"])
+
+    assert written("return x") == written("return x") != written("return x.relu()")
+
+
+def test_what_is_observed_of_a_module_is_compared_and_named(capsys):
+    observed = Module(
+        "",
+        Layer,
+        inputs=lambda draw: ((2, 3), draw.normal(4, 2)),
+        observe=lambda model, x: torch.stack([model(x), model(-x)]),
+        entry=lambda sign, row, column: f"With the sign {sign}, output {column} of row {row}",
+    )
+
+    class Odd(Layer):
+        def forward(self, x):
+            return self.proj(x).relu() + (x < 0).any(1, keepdim=True)
+
+    assert exercises.verdict(observed, Layer, "own")[0]
+    text = exercises.verdict(observed, Odd, "own")[1]
+    assert "With the sign 0, output 0 of row " in text or "With the sign 1, output 0" in text
+
+
+def test_a_step_between_a_loss_and_its_gradient_is_named(capsys):
+    def too_early(model, batches, optimiser, loss):
+        model.train()
+        for x, y in batches:
+            value = loss(model(x).exp(), y)
+            optimiser.step()
+            value.backward()
+
+    deep = Loop("", train, OWN["loop"].inputs, given=given_deep)
+    assert "between a loss and its backward()" in exercises.verdict(deep, too_early, "own")[1]
+
+
+def test_a_loop_says_which_weight_differs():
+    def half_a_step(model, batches, optimiser, loss):
+        optimiser.param_groups[0]["lr"] /= 2
+        train(model, batches, optimiser, loss)
+
+    assert "After the loop, weight 0 is " in exercises.verdict(OWN["loop"], half_a_step, "own")[1]
 
 
 def test_a_loop_that_is_written_otherwise_is_right(capsys):

@@ -1,17 +1,17 @@
 """What the check makes of slips of the pen, by the rates that CONTRIBUTING promises."""
 
-from labutils.exercises import EXERCISES, n03
+from labutils.exercises import n02, n03
 
 from collections import Counter
 
 import pytest
 
-from .mutants import mutants, outcomes, rates
+from .mutants import COMPARED, mutants, outcomes, rates
 
 
 @pytest.fixture(scope="module")
 def found():
-    return {name: outcomes(name, mutants(e.answer)) for name, e in EXERCISES.items()}
+    return {name: outcomes(name, mutants(e.answer)) for name, e in COMPARED.items()}
 
 
 def test_mutants_are_named_or_remarked_upon_and_none_is_accepted(found, capsys):
@@ -43,3 +43,10 @@ def test_a_mistake_and_a_slip_that_nobody_foresaw_are_told_apart():
     triple = "lambda mean, log_var: 3.3 * kl(mean, log_var)"
     pair = [(source, eval(source, {"kl": n03.kl_gaussian})) for source in (double, triple)]
     assert [each.kind for each in outcomes("kl_gaussian", pair)] == ["named", "remarked"]
+
+
+def test_a_class_is_mutated_in_each_of_its_methods():
+    found = [source for source, _ in mutants(n02.Classifier)]
+    assert any("nn.Linear(hidden_dim, hidden_dim)" in source for source in found)
+    assert any("hidden = self.proj1(x)" in source for source in found)
+    assert any("F.relu(x.proj1(x))" in source for source in found)

@@ -257,6 +257,236 @@ def logits_sigmoid(x, W1, b1, W2, b2, mask, ratio):
     return (torch.sigmoid(x @ W1.T + b1) * mask / (1 - ratio)) @ W2.T + b2
 
 
+# The class
+
+
+@right("mlp_classifier")
+class WithModule(nn.Module):
+    def __init__(self, input_dim, hidden_dim, output_dim, dropout_ratio=0.5):
+        super().__init__()
+        self.proj1 = nn.Linear(input_dim, hidden_dim)
+        self.dropout = nn.Dropout(p=dropout_ratio)
+        self.proj2 = nn.Linear(hidden_dim, output_dim)
+
+    def forward(self, x):
+        return self.proj2(self.dropout(torch.relu(self.proj1(x))))
+
+
+class Layers(nn.Module):
+    """What the other answers share, to keep them short."""
+
+    def __init__(self, inputs, hidden, outputs, ratio=0.5):
+        super().__init__()
+        self.proj1, self.proj2 = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+        self.r = ratio
+
+
+@right("mlp_classifier")
+class WithFunction(Layers):
+    def forward(self, x):
+        return self.proj2(F.dropout(F.relu(self.proj1(x)), p=self.r, training=self.training))
+
+
+@right("mlp_classifier")
+class WithMask(Layers):
+    def forward(self, batch):
+        hidden = self.proj1(batch).clamp(min=0)
+        if self.training:
+            kept = torch.rand(hidden.shape) > self.r
+            hidden = torch.where(kept, hidden / (1 - self.r), 0.0)
+        return self.proj2(hidden)
+
+
+@right("mlp_classifier")
+class WithBernoulli(Layers):
+    def forward(self, x):
+        if not self.training:
+            return self.proj2(F.relu(self.proj1(x)))
+        h = F.relu(F.linear(x, self.proj1.weight, self.proj1.bias))
+        mask = torch.bernoulli(torch.full_like(h, 1 - self.r))
+        return F.linear(mask * h / (1 - self.r), self.proj2.weight, self.proj2.bias)
+
+
+@right("mlp_classifier")
+class WithNumpysMask(Layers):
+    def forward(self, x):
+        h = self.proj1(x).relu()
+        if self.training:
+            mask = np.random.binomial(1, 1 - self.r, size=tuple(h.shape))
+            h = h * torch.as_tensor(mask).to(h) / (1 - self.r)
+        return self.proj2(h)
+
+
+@right("mlp_classifier")
+class DroppedBeforeTheReLU(Layers):
+    def forward(self, x):
+        return self.proj2(F.relu(F.dropout(self.proj1(x), self.r, self.training)))
+
+
+@wrong("mlp_classifier")
+class AsInTheHandout(nn.Module):
+    # the class as printed
+    def __init__(self, input_dim, hidden_dim, output_dim, dropout_ratio=0.5):
+        super().__init__()
+        self.proj1 = nn.Linear(input_dim, hidden_dim)
+        self.proj2 = nn.Linear(hidden_dim, output_dim)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, batch):
+        return self.proj2(self.dropout(F.relu(self.proj1(batch))))
+
+
+@wrong("mlp_classifier")
+class NoReLU(Layers):
+    # relu forgotten
+    def forward(self, x):
+        return self.proj2(F.dropout(self.proj1(x), self.r, self.training))
+
+
+@wrong("mlp_classifier")
+class AlwaysOn(Layers):
+    # nn.Dropout made in forward: it is always in training mode
+    def forward(self, x):
+        return self.proj2(nn.Dropout(self.r)(F.relu(self.proj1(x))))
+
+
+@wrong("mlp_classifier")
+class AlwaysOnByHand(Layers):
+    # an own mask, whatever the mode
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        return self.proj2(h * (torch.rand(h.shape) > self.r) / (1 - self.r))
+
+
+@wrong("mlp_classifier")
+class DropsLogits(Layers):
+    # dropout comes last
+    def forward(self, x):
+        return nn.functional.dropout(self.proj2(F.relu(self.proj1(x))), self.r, self.training)
+
+
+@wrong("mlp_classifier")
+class DropsPixels(Layers):
+    # dropout comes first
+    def forward(self, x):
+        if self.training:
+            x = x * torch.bernoulli(torch.full_like(x, 1 - self.r)) / (1 - self.r)
+        return self.proj2(F.relu(self.proj1(x)))
+
+
+@wrong("mlp_classifier")
+class GivesProbabilities(Layers):
+    # a classifier gives probabilities
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * (torch.rand(h.shape) > self.r) / (1 - self.r)
+        return F.softmax(self.proj2(h), dim=1)
+
+
+@wrong("mlp_classifier")
+class NeverScaled(Layers):
+    # the mask alone
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * (torch.rand(h.shape) > self.r)
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class ScaledInBothModes(Layers):
+    # the division outside of the if
+    def forward(self, x):
+        h = F.relu(self.proj1(x)) / (1 - self.r)
+        if self.training:
+            h = h * (torch.rand(h.shape) > self.r)
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class KeepsTheRatio(Layers):
+    # mask is 1 where the random number is below the ratio
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * (torch.rand(h.shape) < self.r) / self.r
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class KeepsTheRatioButScales(Layers):
+    # the same with the right scale
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * (torch.rand(h.shape) < self.r) / (1 - self.r)
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class OneMask(Layers):
+    # one mask for the batch
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * (torch.rand(h.shape[1]) >= self.r) / (1 - self.r)
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class OneMaskForAll(Layers):
+    # one mask, drawn when the network is made
+    def __init__(self, inputs, hidden, outputs, ratio=0.5):
+        super().__init__(inputs, hidden, outputs, ratio)
+        self.mask = (torch.arange(hidden) >= ratio * hidden).float() / (1 - ratio)
+
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        return self.proj2(h * self.mask if self.training else h)
+
+
+@wrong("mlp_classifier")
+class OneCoinAnImage(Layers):
+    # a mask for each image
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * torch.bernoulli(torch.full((len(x), 1), 1 - self.r)) / (1 - self.r)
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class HalfByHand(Layers):
+    # half of the units, scaled by the ratio
+    def forward(self, x):
+        h = F.relu(self.proj1(x))
+        if self.training:
+            h = h * (torch.rand(h.shape) > 0.5) / (1 - self.r)
+        return self.proj2(h)
+
+
+@wrong("mlp_classifier")
+class ReLUEverywhere(Layers):
+    # a relu after every layer
+    def forward(self, x):
+        return F.relu(self.proj2(F.dropout(F.relu(self.proj1(x)), self.r, self.training)))
+
+
+@wrong("mlp_classifier")
+class Sigmoid(Layers):
+    # another activation
+    def forward(self, x):
+        return self.proj2(F.dropout(torch.sigmoid(self.proj1(x)), self.r, self.training))
+
+
+@wrong("mlp_classifier")
+class NoDropout(Layers):
+    # the ratio is kept, and never used
+    def forward(self, x):
+        return self.proj2(F.relu(self.proj1(x)))
+
+
 # Exercise 2.3
 
 
@@ -396,6 +626,199 @@ def entropy_no_normaliser(logits, labels):
 def entropy_clamped(logits, labels):
     # clamps the logits so that exp does not overflow
     return F.cross_entropy(logits.clamp(max=80), labels)
+
+
+# The loop
+
+
+@right("train_steps")
+def steps_as_in_the_text(model, batches, optimiser, loss):
+    model.train()
+    for images, labels in batches:
+        value = loss(model(images), labels)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+
+
+@right("train_steps")
+def steps_with_a_history(model, batches, optimizer, criterion):
+    losses = []
+    for x, y in batches:
+        model.train()
+        logits = model(x)
+        current = criterion(logits, y)
+        current.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+        losses.append(current.item())
+    return sum(losses) / len(losses)
+
+
+@right("train_steps")
+def steps_that_zero_the_model(model, batches, optimiser, loss):
+    model.train(True)
+    for i in range(len(batches)):
+        x, y = batches[i]
+        model.zero_grad()
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+@right("train_steps")
+def steps_that_measure_on_the_way(model, batches, optimiser, loss):
+    for x, y in batches:
+        model.eval()
+        with torch.no_grad():
+            loss(model(x), y)
+        model.train()
+        for p in model.parameters():
+            p.grad = None
+        torch.autograd.backward(loss(model(x), y))
+        optimiser.step()
+    model.eval()
+
+
+@wrong("train_steps")
+def steps_no_zero_grad(model, batches, optimiser, loss):
+    # zero_grad forgotten
+    model.train()
+    for x, y in batches:
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_zero_once(model, batches, optimiser, loss):
+    # zero_grad before the loop
+    optimiser.zero_grad()
+    model.train()
+    for x, y in batches:
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_too_early(model, batches, optimiser, loss):
+    # step before backward
+    model.train()
+    for x, y in batches:
+        value = loss(model(x), y)
+        optimiser.step()
+        optimiser.zero_grad()
+        value.backward()
+
+
+@wrong("train_steps")
+def steps_mode_forgotten(model, batches, optimiser, loss):
+    # the mode is left as it comes
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_evaluation(model, batches, optimiser, loss):
+    # evaluation mode after each batch, and never back
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+        optimiser.step()
+        model.eval()
+
+
+@wrong("train_steps")
+def steps_item(model, batches, optimiser, loss):
+    # the loss as a number
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).item().backward()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_zero_after_backward(model, batches, optimiser, loss):
+    # zero_grad clears what backward has just computed
+    model.train()
+    for x, y in batches:
+        loss(model(x), y).backward()
+        optimiser.zero_grad()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_without_step(model, batches, optimiser, loss):
+    # step forgotten
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+
+
+@wrong("train_steps")
+def steps_after_the_loop(model, batches, optimiser, loss):
+    # step outside of the loop
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+    optimiser.step()
+
+
+@wrong("train_steps")
+def steps_sum_of_losses(model, batches, optimiser, loss):
+    # the total loss, one step
+    model.train()
+    total = sum(loss(model(x), y) for x, y in batches)
+    optimiser.zero_grad()
+    total.backward()
+    optimiser.step()
+
+
+@wrong("train_steps")
+def steps_return_in_the_loop(model, batches, optimiser, loss):
+    # return one column too far to the right
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        optimiser.step()
+        return value.item()
+
+
+@wrong("train_steps")
+def steps_uphill(model, batches, optimiser, loss):
+    # maximises
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        (-loss(model(x), y)).backward()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_softmax(model, batches, optimiser, loss):
+    # the loss of probabilities
+    model.train()
+    for x, y in batches:
+        optimiser.zero_grad()
+        loss(F.softmax(model(x), -1), y).backward()
+        optimiser.step()
+
+
+@wrong("train_steps")
+def steps_two_epochs(model, batches, optimiser, loss):
+    # each batch twice
+    model.train()
+    for _ in range(2):
+        for x, y in batches:
+            optimiser.zero_grad()
+            loss(model(x), y).backward()
+            optimiser.step()
 
 
 # Exercise 2.4
