@@ -127,7 +127,7 @@ def taxonomy() -> Figure:
         )),
         ("implicit", "direct", ORANGE, (
             ("adversarial network (GAN)", "samples", "a game", "named only"),
-            ("autoencoder + mixture", "samples; or a bound", "reconstruction, then EM", "05"),
+            ("autoencoder + mixture", "samples", "reconstruction, then EM", "05"),
         )),
         ("implicit", "Markov chain", ORANGE, (
             ("generative stochastic network", "samples", "denoising", "named only"),
