@@ -79,11 +79,13 @@ def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, s
 
 
 def _choice(exercise, answer):
-    if str(answer) == exercise.answer:
+    letter = str(answer).strip(" .").casefold()
+    if letter == exercise.answer.casefold():
         return True, "", ""
     options = ", ".join(sorted([exercise.answer, *exercise.mistakes]))
     unknown = f"expected one of {options}, as a text, got {answer!r}."
-    return False, *exercise.mistakes.get(str(answer), (unknown, ""))
+    words = {option.casefold(): words for option, words in exercise.mistakes.items()}
+    return False, *words.get(letter, (unknown, ""))
 
 
 def _compare(exercise, answer, seed, call):

@@ -143,6 +143,7 @@ EXERCISES = {
         observe=networks.over_masks,
         entry=networks.over_masks_entry,
         mistakes={
+            **networks.SCALING_MISTAKES,
             activated_by(lambda a: a): LINEAR,
             activated_by(F.softplus): ACTIVATION,
             activated_by(torch.sigmoid): ACTIVATION,
@@ -210,7 +211,7 @@ EXERCISES = {
         "2.2",
         "C",
         mistakes={
-            "A": ("Then the others would be scaled in both modes: factor 1.", "Read the shares."),
+            "A": ("Then the others would be scaled in both modes: factor 1.", "Read the factors."),
             "B": ("Then the factor would be 1.", "Compare it with that of equation 2.2."),
             "D": ("Then the share dropped would fall with the ratio.", "Compare the lines."),
         },

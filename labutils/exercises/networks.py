@@ -1,7 +1,10 @@
 """Networks and training loops under a check: what dropout shows of one, and classical faults."""
 
+from labutils.exercises.limits import Trouble
 from labutils.models import Classifier
 from labutils.runtime import seeded
+
+from functools import partial
 
 import torch
 from torch import nn
@@ -28,7 +31,10 @@ def over_masks(model, x):
             model.proj1.weight.data.mul_(0.1)
             model.proj1.bias.data.abs_().add_(1)
         with seeded(0):
-            rows = model.train(training)(x.repeat(MASKS, 1)).detach().view(MASKS, len(x), -1)
+            logits = model.train(training)(x.repeat(MASKS, 1))
+        if logits is None:
+            raise Trouble("forward returned None. Is there a return at its end?")
+        rows = logits.detach().view(MASKS, len(x), -1)
         low, high = rows.amin(0), rows.amax(0)
         below = rows < high - 1e-3
         two_values = ((rows < low + 1e-3) | ~below).all(0)
@@ -70,7 +76,8 @@ def ten_batches(weights, images, labels):
     model = OneMask(3, 4, 3).to(weights.dtype).eval()
     nn.utils.vector_to_parameters(weights, model.parameters())
     optimiser = torch.optim.SGD(model.parameters(), lr=0.2)
-    return model, list(zip(images, labels, strict=True)), optimiser, F.cross_entropy
+    loss = partial(F.cross_entropy, label_smoothing=0.1)  # not the one that everybody would write
+    return model, list(zip(images, labels, strict=True)), optimiser, loss
 
 
 def loop(step, training=True, steps=slice(None)):
@@ -116,42 +123,73 @@ def all_at_once(model, batches, optimiser, loss):
     optimiser.step()
 
 
+def joined(model, batches, optimiser, loss):
+    model.train()
+    a_step(model, *map(torch.cat, zip(*batches, strict=True)), optimiser, loss)
+
+
 def twice(model, batches, optimiser, loss):
     loop(a_step)(model, [*batches, *batches], optimiser, loss)
 
 
+SCALING_MISTAKES = {
+    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) / (1 - r))): (
+        "What stays is scaled twice. Equation 2.2 divides once.",
+        "torch's dropout scales already.",
+    ),
+    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) * (1 - r) / (r or 1))): (
+        "The mean of a hidden unit isn't kept: it is divided by the share that is dropped.",
+        "Put your factor into equation 2.2.",
+    ),
+    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) * (1 - r)) / (1 - r)): (
+        "The offset b2 is scaled too.",
+        "Equation 2.1 divides before the output layer.",
+    ),
+}
 LOOP_MISTAKES = {
+    loop(lambda m, x, y, o, loss: a_step(m, x, y, o, F.cross_entropy)): (
+        "It minimises a loss of its own.",
+        "The one to use is handed over.",
+    ),
+    joined: (
+        "It takes one step on all images together.",
+        "Each batch has a step of its own.",
+    ),
+    loop(lambda m, x, y, o, loss: a_step(m, x, y, o, lambda *z: loss(*z) / len(x))): (
+        "The gradient is divided by the size of the batch twice: the loss is a mean already.",
+        "Take the loss as it is.",
+    ),
     loop(never_zero): (
         "The gradients of all batches so far add up, and the steps grow with them.",
-        "backward() adds to what is there: call optimiser.zero_grad() before it.",
+        "backward() adds to what is there. When are the old gradients cleared?",
     ),
     loop(step_first): (
         "Each step follows the gradient of the batch before, and the first none at all.",
-        "The order is: loss, backward(), step().",
+        "Which of the three has to come first?",
     ),
     loop(a_step, training=False): (
         "No unit is dropped: the model was handed over in evaluation mode.",
-        "Call model.train() first.",
+        "Which mode must it be in?",
     ),
     loop(never_zero, training=False): (
         "No unit is dropped, and the gradients of all batches add up.",
-        "Call model.train() first, and optimiser.zero_grad() before each backward().",
+        "Which mode must it be in, and when are the old gradients cleared?",
     ),
     loop(lambda *_: None): (
-        "The weights are those from before: no step has a gradient to follow.",
-        "Three calls make a step: zero_grad(), then backward(), then step().",
+        "The weights are those from before: no step was taken, or none had a gradient to follow.",
+        "Which of the three calls of a step is missing, or comes in the wrong order?",
     ),
     loop(a_step, steps=slice(1)): (
         "It ends after the first batch.",
-        "Is there a return inside of the loop?",
+        "Is there a return inside the loop?",
     ),
     loop(a_step, steps=slice(9, None)): (
         "Only the last batch counts.",
-        "The step belongs inside of the loop.",
+        "The step belongs inside the loop.",
     ),
     all_at_once: (
         "One step for all batches, along the sum of their gradients.",
-        "The step belongs inside of the loop.",
+        "The step belongs inside the loop.",
     ),
     twice: ("It runs over the batches twice.", "Each batch is for one step."),
     loop(uphill): ("The loss grows: it steps uphill.", "The loss is minimised as it is."),
