@@ -512,3 +512,23 @@ def test_predictions_of_other_notebooks_are_not_shown(capsys, monkeypatch):
     capsys.readouterr()
     exercises.solved("03")
     assert "loss" not in capsys.readouterr().out
+
+
+def test_what_torch_does_not_implement_is_no_exercise_left_open(capsys):
+    def exchanges(model, batches, optimiser, loss):
+        for images, labels in batches:
+            loss(labels, model(images)).backward()
+
+    assert "not implemented for 'Long'" in said(capsys, "train_steps", exchanges)
+
+
+def test_a_network_that_returns_nothing_is_told_so(capsys):
+    class Forgets(EXERCISES["mlp_classifier"].answer):
+        def forward(self, x):
+            super().forward(x)
+
+    assert "forward returned None" in said(capsys, "mlp_classifier", Forgets)
+
+
+def test_a_letter_is_taken_however_it_is_written(capsys):
+    assert said(capsys, "dropout_bug", " c.") == "dropout_bug: right.\n"
