@@ -696,8 +696,8 @@ assert flow_nats - ring_entropy < 0.05 and flow_kl < 0.05, "the flow is nearly t
 assert gaussian_nats - ring_entropy > 0.5, "one Gaussian is not"
 
 # %% [markdown]
-# Few smooth layers leave a scar where they open a hole: look for the gap in the flow's ring, in the picture of section
-# 7.
+# A map of only a few smooth layers leaves a scar where it opens a hole: look for the gap in the flow's ring, in the
+# picture of section 7.
 #
 # **The catch.** $f$ has to be invertible, with a determinant that can be computed. And if $x$ has more dimensions than
 # $z$, the samples lie on a thin surface of volume zero: there is no density at all. With noise of standard deviation
@@ -738,8 +738,8 @@ lab.predict("ten_times_less_noise", outcome=own_samples[0.01] - own_samples[0.1]
 assert abs(own_samples[0.01] - own_samples[0.1] - math.log(10)) < 0.05
 
 # %% [markdown]
-# It grows by log 10 = 2.3, without end: such numbers compare noises, not models. A decoder from 20 numbers to 784 pixels, used without noise as in a GAN, gives samples and no likelihood. With noise it is the next
-# recipe.
+# It grows by log 10 = 2.3, without end: such numbers compare noises, not models. A decoder from 20 numbers to 784
+# pixels, used without noise as in a GAN, gives samples and no likelihood. With noise it is the next recipe.
 
 # %% [markdown]
 # ## 6 Recipe 2: mix a simple family
@@ -860,7 +860,7 @@ lab.figures.show(
 # %% tags=["claim"]
 assert abs(short[1, 10_000]) < 0.1 and short[50, 10_000] > 50, "good in one dimension, not in 50"
 if digits.source == "mnist":
-    assert all(abs(short[m, K]) < 1 for m, K in short if needed[m] < math.log(K) - 2), (
+    assert all(abs(short[m, K]) < 0.5 for m, K in short if needed[m] < math.log(K) - 1), (
         "as long as log K exceeds the KL"
     )
 assert all(short[m, K] > 1 for m, K in short if needed[m] > math.log(K) + 3), "and no longer"
@@ -1064,8 +1064,7 @@ assert kls["without noise"] > 0.5, "chains that only climb are not samples"
 
 # %% [markdown]
 # Chains that only climb end where $f$ is higher than at the data, so that the loss pushes every hill down: $f$ becomes
-# nearly flat. The code runs as before, and its loss falls to zero, where a right one wavers, with both signs. The
-# density tells, too.
+# nearly flat. The code runs as before: compare densities, or samples with data.
 #
 # **The catch.** The fit gave $f$, but a likelihood needs $Z$. For images, a grid with only two values per pixel has
 # this many points:
@@ -1425,9 +1424,8 @@ print(f"10,000 draws: standard deviation {drawn.std():.2f}; of the density: 2")
 assert abs(drawn.std() - 2) < 0.1, "the sampler matches the density"
 
 # %% [markdown]
-# **Investigate** (difficulty 3 of 3, 20 minutes). Twice as many components bring the mixture of Bernoullis, after ten
-# steps of EM, from -128.6 to -124.9 nats on MNIST's validation digits (one seed). Beat -123, in 15 seconds on two cores
-# and within 1.2 GiB. A good answer says what was changed and why it should help, and gives the mean on validation
+# **Investigate** (difficulty 3 of 3, 20 minutes). With 300 components and ten steps of EM, the mixture of Bernoullis
+# above reaches -128.6 nats on MNIST's validation digits. Beat -123, in 15 seconds on two cores and within 1.2 GiB. A good answer says what was changed and why it should help, and gives the mean on validation
 # digits with a paired interval against the mixture above. The test digits stay out of it.
 
 # %% [markdown]

@@ -29,7 +29,7 @@
 # - say how a model's output has to be read for it to have a likelihood, and what each model is for.
 #
 # **Time needed:** about 2 hours, with four exercises. On two cores the cells run in about a minute after the other
-# notebooks, and in about 95 seconds without them, since they train what is missing.
+# notebooks, and in about two minutes without them, since they train what is missing.
 
 # %%
 import labutils as lab  # fails? python tools/doctor.py
