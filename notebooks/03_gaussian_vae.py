@@ -386,7 +386,7 @@ for axis, i in zip(axes, worst.tolist(), strict=True):
 lab.figures.show(
     figure,
     alt="True posteriors of three digits in the latent plane, each with the ellipse of q, "
-    "which misses a part or all of it.",
+    "which fits it roughly.",
 )
 
 # %% [markdown]
@@ -727,7 +727,7 @@ lab.figures.show(figure, alt="The bound rises with K, in two dimensions toward t
 
 # %% [markdown]
 # The first samples gain most. The rest of the gap closes slowly, even in two dimensions: where $q$
-# misses a part of the true posterior, as in the pictures of section 8, its samples seldom fall there. In twenty
+# misses a part of the true posterior, its samples seldom fall there. In twenty
 # dimensions the exact value is unknown, and a curve that still rises at $K = 1000$ says that the bound is not tight
 # yet.
 
