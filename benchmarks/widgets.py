@@ -1,6 +1,6 @@
 """How long each widget takes to answer a move of a slider or a button; the aim is 100 ms."""
 
-from labutils import AutoEncoder, BernoulliVAE, widgets
+from labutils import AutoEncoder, BernoulliVAE, GaussianVAE, widgets
 
 import time
 
@@ -20,6 +20,10 @@ def main():
     )
     boxes = {
         "gaussian_sliders": widgets.gaussian_sliders(torch.randn(10_000) * 4 + 13),
+        "bound_sliders": widgets.bound_sliders(
+            torch.linspace(0, 4, 201), lambda t: -((t - 1) ** 2), lambda t, a, w: -w * (t - a) ** 2
+        ),
+        "traversal": widgets.traversal(GaussianVAE(20, 400), torch.zeros(20), [0, 1, 2, 3]),
         "bits": widgets.bits(BernoulliVAE(8, 400)),
         "latent_walk": widgets.latent_walk(AutoEncoder(2, 400), mixture, codes),
     }

@@ -293,3 +293,31 @@ def bits() -> Figure:
         "p(x given z). The gradient comes back through the decoder and stops at the bits: a step "
         "has slope zero, so that nothing arrives at the encoder.",
     )  # fmt: skip
+
+
+def plate() -> Figure:
+    """The graphical model of a VAE: what is inside the plate is there once for each image."""
+    boxes = {
+        "plate": Box(3.6, 1.5, "", GREY, 3.4, 2.5, "frame"),
+        "z": Box(2.7, 1.7, "$z_i$", "white", 0.9, 0.9, "circle"),
+        "x": Box(4.5, 1.7, "$x_i$", "0.8", 0.9, 0.9, "circle"),
+        "phi": Box(0.7, 1.7, "$\\phi$", "white", 0.8, 0.6),
+        "theta": Box(6.5, 1.7, "$\\theta$", "white", 0.8, 0.6),
+    }
+    lines = (
+        Line("z", "x", GREEN),
+        Line("theta", "x", GREEN),
+        Line("phi", "z", BLUE, style="--"),
+        Line((4.2, 2.2), (3.0, 2.2), BLUE, style="--"),
+    )
+    labels = (
+        Label(4.85, 0.55, "N images", GREY),
+        Label(3.6, 2.45, "q(z | x)", BLUE),
+        Label(3.6, 1.4, "p(x | z)", GREEN),
+    )
+    return draw(
+        (7.2, 3), boxes, lines, labels,
+        "Graphical model. In a plate that stands for N images, z_i points to the observed x_i, and "
+        "theta, outside, points to x_i too. Dashed arrows of the inference network lead from x_i "
+        "and phi, outside, to z_i.",
+    )  # fmt: skip

@@ -134,7 +134,7 @@ class GaussianVAE(_VAE):
         self.register_parameter("log_var", log_var)
 
     def posterior(self, x: torch.Tensor) -> Independent:
-        """q(z given x) = N(mean(x), diag(exp(log_var(x)))), Eq. 3.3: x (batch, 784)."""
+        """q(z given x) = N(mean(x), diag(exp(log_var(x)))), Eq. 3.4: x (batch, 784)."""
         mean, log_var = self.encoder(x).chunk(2, dim=-1)
         return _normal(mean, log_var)
 

@@ -40,7 +40,7 @@ def kl_bernoulli(logits: torch.Tensor, prior_logits: torch.Tensor | float = 0.0)
 
 
 def elbo(model: nn.Module, x: torch.Tensor, num_samples: int = 1) -> torch.Tensor:
-    """Evidence lower bound on log p(x), Eq. 3.4 as Eq. 3.5, by Monte Carlo (Eq. 3.8).
+    """Evidence lower bound on log p(x), Eq. 3.5, by Monte Carlo (Eq. 3.8).
 
     x: (batch, 784). Returns (batch,) in nats. Its gradient reaches the encoder through
     reparameterised samples. Bits have none: there only the KL term's gradient does, which is

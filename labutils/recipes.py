@@ -82,9 +82,9 @@ def classifier(dropout_ratio: float = 0.5) -> Recipe:
 
 def gaussian_vae_2d() -> Recipe:
     return Recipe(
-        build=lambda digits: GaussianVAE(latent_dim=2, hidden_dim=400),
+        build=lambda digits: start_at_mean(GaussianVAE(2, 400), digits.train.images),
         loss=negative_elbo,
-        **_epochs(mnist=5, bundled=100, batch_size=250, learning_rate=1.2e-2),
+        **_epochs(mnist=10, bundled=100, batch_size=250, learning_rate=1.2e-2),
     )
 
 
@@ -92,7 +92,7 @@ def gaussian_vae() -> Recipe:
     return Recipe(
         build=lambda digits: start_at_mean(GaussianVAE(20, 400), digits.train.images),
         loss=negative_elbo,
-        **_epochs(mnist=10, bundled=200, batch_size=250, learning_rate=1.2e-2),
+        **_epochs(mnist=10, bundled=100, batch_size=250, learning_rate=1.2e-2),
     )
 
 

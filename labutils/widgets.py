@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labutils.figures import BLUE, ORANGE, RED
-from labutils.models import AutoEncoder, BernoulliVAE
+from labutils.models import AutoEncoder, BernoulliVAE, GaussianVAE
 
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -95,6 +95,69 @@ def _likelihood_picture(
         return _png(picture), mean_log_likelihood(mu, torch.tensor(s)).item()
 
     return draw
+
+
+def bound_sliders(
+    thetas: torch.Tensor,
+    log_p: Callable[[torch.Tensor], torch.Tensor],
+    bound: Callable[[torch.Tensor, float, float], torch.Tensor],
+) -> ipywidgets.VBox:
+    """log p(x) of a model with one parameter, and an ELBO under it that two sliders move.
+
+    thetas: (N,) in rising order. log_p(thetas) and bound(thetas, at, width) give (N,) nats: q is
+    the posterior of the model with theta = at, its standard deviation times width.
+    """
+    low, high = thetas.min().item(), thetas.max().item()
+    sliders = [
+        ipywidgets.FloatSlider(1.0, min=low, max=high, step=(high - low) / 50, description="q's θ"),
+        ipywidgets.FloatSlider(1.0, min=0.3, max=3, step=0.1, description="q's width"),
+    ]
+    picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "700px"})
+    number = ipywidgets.HTML()
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    truth = log_p(thetas)
+    axes.plot(thetas.numpy(), truth.numpy(), color="black", linewidth=2)
+    axes.set(xlabel="θ", ylabel="nats", title="black: log p(x); orange: the ELBO")
+    axes.set(ylim=(truth.min().item() - 2, truth.max().item() + 0.3))
+    (curve,) = axes.plot([], [], color=ORANGE, linewidth=2, animated=True)
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
+
+    def update():
+        at, width = (slider.value for slider in sliders)
+        values = bound(thetas, at, width)
+        curve.set_data(thetas.numpy(), values.numpy())
+        canvas.restore_region(background)
+        axes.draw_artist(curve)
+        picture.value = _png(Image.fromarray(np.asarray(canvas.buffer_rgba())))
+        gap = (truth - values).min()
+        best = thetas[values.argmax()]
+        number.value = f"smallest gap {gap:.3f} nats; the ELBO is highest at θ = {best:.2f}"
+
+    _follow(sliders, update)
+    return ipywidgets.VBox([*sliders, number, picture])
+
+
+def traversal(model: GaussianVAE, code: torch.Tensor, dimensions: Sequence[int]) -> ipywidgets.VBox:
+    """A slider for some latent dimensions of a code, and the decoder's mean for it.
+
+    code: (latent_dim,), where the sliders start; dimensions: which of them move, from 0.
+    """
+    sliders = [
+        ipywidgets.FloatSlider(code[d].item(), min=-3, max=3, step=0.05, description=f"z {d + 1}")
+        for d in dimensions
+    ]
+    image = ipywidgets.Image(format="png", width=SIDE)
+
+    def decode():
+        z = code.detach().clone()
+        for d, slider in zip(dimensions, sliders, strict=True):
+            z[d] = slider.value
+        image.value = _decoded(model, z[None])
+
+    _follow(sliders, decode)
+    return ipywidgets.VBox([*sliders, image])
 
 
 def bits(model: BernoulliVAE, code: torch.Tensor | Sequence[int] | None = None) -> ipywidgets.VBox:

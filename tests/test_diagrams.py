@@ -19,6 +19,7 @@ DIAGRAMS = {
     "autoencoder": diagrams.autoencoder,
     "vae": diagrams.vae,
     "bits": diagrams.bits,
+    "plate": diagrams.plate,
 }
 
 

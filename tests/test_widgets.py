@@ -1,7 +1,7 @@
 """The widgets answer to their sliders and buttons, at once, with another picture."""
 
 from labutils import widgets
-from labutils.models import AutoEncoder, BernoulliVAE
+from labutils.models import AutoEncoder, BernoulliVAE, GaussianVAE
 
 import io
 
@@ -190,6 +190,10 @@ def test_a_density_that_underflows_everywhere_still_has_a_map(walk):
 MOVED = {
     "gaussian": lambda: widgets.gaussian_sliders(torch.randn(500) * 4 + 13),
     "bits": lambda: widgets.bits(BernoulliVAE(10, 16)),
+    "bound": lambda: widgets.bound_sliders(
+        torch.linspace(0, 4, 50), lambda t: -(t**2), lambda t, at, width: -width * (t - at) ** 2
+    ),
+    "traversal": lambda: widgets.traversal(GaussianVAE(5, 16), torch.zeros(5), [4, 1]),
     "walk": lambda: widgets.latent_walk(AutoEncoder(2, 16), three_clusters(), CODES),
 }
 

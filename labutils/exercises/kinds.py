@@ -61,9 +61,10 @@ class Exercise:
     """A function to write.
 
     equation: its number, or "". answer: as one would want a student to write it. gradient: the
-    arguments in which the gradient has to be right too. mistakes: what students write instead, as
-    an expression over the arguments' names, in the namespace of the answer's module, or as a
-    function; each with its Words, which are said in two steps.
+    inputs in which the gradient has to be right too. given: builds from the inputs what the answer
+    is called with, where that is more than tensors and numbers. mistakes: what students write
+    instead, as an expression over the arguments' names, in the namespace of the answer's module,
+    or as a function; each with its Words, which are said in two steps.
     """
 
     equation: str
@@ -72,12 +73,13 @@ class Exercise:
     gradient: tuple[str, ...] = ()
     mistakes: dict[str | Callable, Words] = field(default_factory=dict)
     tolerance: float = 1e-5  # relative; rounding, as measured in double, comes on top
+    given: Callable[..., tuple] | None = None
     expected: ClassVar[str] = "a function"
 
     @property
     def names(self) -> list[str]:
         """What the inputs are called."""
-        return list(inspect.signature(self.answer).parameters)
+        return list(inspect.signature(self.given or self.answer).parameters)
 
     def accepts(self, answer: object) -> bool:
         """Whether an answer is of the right kind."""
@@ -85,7 +87,7 @@ class Exercise:
 
     def run(self, answer: object, inputs: Sequence) -> object:
         """What is compared."""
-        return answer(*inputs)
+        return answer(*(self.given(*inputs) if self.given else inputs))
 
     def where(self, index: Sequence[int]) -> str:
         """What an entry of the result is, at the beginning of a sentence; no index of a number."""
@@ -98,8 +100,9 @@ class Exercise:
 
     def _function(self, expression):
         code = compile(expression, "a known mistake", "eval")
-        given = {**self.answer.__globals__, self.answer.__name__: self.answer}
-        return lambda *inputs: eval(code, given | dict(zip(self.names, inputs, strict=True)))
+        known = {**self.answer.__globals__, self.answer.__name__: self.answer}
+        names = inspect.signature(self.answer).parameters
+        return lambda *inputs: eval(code, known | dict(zip(names, inputs, strict=True)))
 
 
 def _output(model, *inputs):
@@ -144,14 +147,8 @@ class Module(Exercise):
 
 @dataclass(frozen=True)
 class Loop(Exercise):
-    """A training loop to write. `given` builds from the inputs what it is called with, its model
-    first; the model's weights after it, in one row, are the result. Mistakes are functions."""
-
-    given: Callable[..., tuple] = None
-
-    @property
-    def names(self) -> list[str]:
-        return list(inspect.signature(self.given).parameters)
+    """A training loop to write. What it is called with begins with a model, whose weights after it,
+    in one row, are the result. Mistakes are functions."""
 
     def run(self, answer: Callable, inputs: Sequence) -> Tensor:
         model, *rest = self.given(*copies(inputs))

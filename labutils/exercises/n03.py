@@ -1,11 +1,27 @@
-"""The exercises of notebook 03: the terms of the ELBO, and a tighter bound."""
+"""The exercises of notebook 03: the KL term, encoder and decoder, ELBO, loop, audits, a bound."""
 
-from labutils.exercises import pairs
-from labutils.exercises.kinds import Exercise
+from labutils.exercises import pairs, vaes
+from labutils.exercises.kinds import Choice, Exercise, Loop, Module, derivation
+from labutils.exercises.vaes import by_std, linear_model, mean_of_both, parts
 
 import math
 
 import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def expected_log_q(mean, log_var):
+    return -0.5 * (math.log(2 * math.pi) + log_var + 1)
+
+
+def expected_log_p(mean, log_var):
+    return -0.5 * (math.log(2 * math.pi) + log_var.exp() + mean**2)
+
+
+def kl_of_each(mean, log_var):
+    return 0.5 * (log_var.exp() + mean**2 - 1 - log_var)
+
 
 VARIANCE = ("log_var is taken for the variance or for sigma.", "The variance is its exponential.")
 TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
@@ -30,11 +46,62 @@ def reparameterise(mean, log_var, eps):
     return mean + (log_var / 2).exp() * eps
 
 
+class Decoder(nn.Module):
+    def __init__(self, latent_dim, hidden_dim, pixels=784):
+        super().__init__()
+        self.hidden = nn.Linear(latent_dim, hidden_dim)
+        self.output = nn.Linear(hidden_dim, pixels)
+
+    def forward(self, z):
+        return self.output(F.relu(self.hidden(z)))
+
+
+def decoder(forward):
+    """The class with forward(decoder, z) in the place of the answer's."""
+    return type("Other", (Decoder,), {"forward": forward})
+
+
+PROBABILITIES = ("These are probabilities, or squeezed. Eq. 3.2 takes logits.", "No sigmoid here.")
+LINEAR = ("The two layers multiply out into one matrix.", "There is a ReLU between them.")
+ACTIVATION = ("The hidden units aren't those of lab.GaussianVAE.", "Their activation is a ReLU.")
+
+
+def elbo(model, x, eps):
+    mean, log_var = model.encoder(x)
+    z = reparameterise(mean, log_var, eps)
+    logits = model.decoder(z)
+    of_each = (x * logits - F.softplus(logits)).sum(-1)
+    return (of_each.mean(0) - kl_gaussian(mean, log_var)).mean()
+
+
 NOT_ONE = ("Each image keeps a number of its own.", "Equation 3.8 is one number for the batch.")
+NOISE = ("All images of a batch share their noise.", "eps has a row for each sample and image.")
+WIDTH = ("The spread of z isn't that of q, whose KL is subtracted.", "Use reparameterise.")
 
 
-def minibatch_elbo(log_likelihood, kl):
-    return (log_likelihood.mean(0) - kl).mean()
+def train_vae(model, batches, optimiser):
+    for x, eps in batches:
+        optimiser.zero_grad()
+        (-elbo(model, x, eps)).backward()
+        optimiser.step()
+
+
+SHOWN = {
+    "A": "its batch mean doesn't settle as the batch grows, and the other three audits pass",
+    "B": "it exceeds the exact value, though its units and its gradient are right",
+    "C": "a fair coin per pixel costs 0.7 nats there",
+    "D": "its value is that of a right ELBO, and its gradient is not that of its value",
+}
+
+
+def audited(letter):
+    """The choice of a suspect; each other one gets what its audits show."""
+    others = {
+        other: (f"Of {other}, {shown}.", "Look for the column in which one suspect stands out.")
+        for other, shown in SHOWN.items()
+        if other != letter
+    }
+    return Choice("3.8", letter, mistakes=others)
 
 
 ELBO = ("Logarithms are averaged: more samples don't tighten this.", "Average the weights.")
@@ -46,6 +113,12 @@ def importance_weighted(log_weight):
 
 
 EXERCISES = {
+    **derivation(
+        "kl_lines",
+        "3.7",
+        inputs=lambda draw: tuple(draw.normal(2, 4, 3).double()),
+        lines=(expected_log_q, expected_log_p, kl_of_each),
+    ),
     "kl_gaussian": Exercise(
         "3.7",
         kl_gaussian,
@@ -117,39 +190,74 @@ EXERCISES = {
             "(mean + (log_var / 2).exp()) * eps": CENTRE,
         },
     ),
-    "minibatch_elbo": Exercise(
-        "3.8",
-        minibatch_elbo,
-        inputs=lambda draw: (10 * draw.normal(5, 4) - 90, 20 * draw.positive(4)),
-        gradient=("log_likelihood", "kl"),
+    "vae_decoder": Module(
+        "3.2",
+        Decoder,
+        inputs=lambda draw: ((2, draw.integers(3, 6), 5), draw.normal(3, 2)),
         mistakes={
-            "(log_likelihood.mean(0) + kl).mean()": pairs.KL_ADDED,
-            "-minibatch_elbo(log_likelihood, kl)": pairs.LOSS,
-            "(log_likelihood.mean(0) - kl).sum()": pairs.BATCH_SUMMED,
-            "log_likelihood.mean() - kl.sum()": pairs.BATCH_SUMMED,
-            "log_likelihood.sum() - kl.sum()": pairs.BATCH_SUMMED,
-            "(log_likelihood - kl).sum()": pairs.BATCH_SUMMED,
-            "(log_likelihood.sum(0) - kl).mean()": pairs.SAMPLES_SUMMED,
-            "log_likelihood - kl": pairs.SAMPLES_KEPT,
-            "log_likelihood.mean(0) - kl": NOT_ONE,
-            "log_likelihood.mean(0) - kl.mean()": NOT_ONE,
-            "log_likelihood.mean()": pairs.KL_MISSING,
-            "importance_weighted(log_likelihood - kl).mean()": pairs.LOG_OF_MEAN,
-            "(log_likelihood[0] - kl).mean()": pairs.FIRST_SAMPLE,
-            "(log_likelihood.amax(0) - kl).mean()": (
-                "Only the best sample counts, so that the result need not be a lower bound.",
-                "Take the mean over the first axis.",
+            decoder(lambda m, z: m.output(m.hidden(z))): LINEAR,
+            decoder(lambda m, z: m.output(F.relu(m.hidden(z))).sigmoid()): PROBABILITIES,
+            decoder(lambda m, z: m.output(F.relu(m.hidden(z))).relu()): (
+                "No logit is ever negative.",
+                "The ReLU is for the hidden layer alone.",
             ),
-            "log_likelihood.mean() - kl.mean() / len(log_likelihood)": (
-                "The KL term is divided by the number of samples too, so that it counts for less.",
-                "Only the log-likelihoods are averaged over samples.",
+            decoder(lambda m, z: m.output(torch.tanh(m.hidden(z)))): ACTIVATION,
+            decoder(lambda m, z: m.output(torch.sigmoid(m.hidden(z)))): ACTIVATION,
+            decoder(lambda m, z: m.output(F.softplus(m.hidden(z)))): ACTIVATION,
+        },
+    ),
+    "elbo": Exercise(
+        "3.8",
+        elbo,
+        inputs=lambda draw: (
+            *(draw.normal(6, 4) / 2, draw.normal(2, 6) / 2),
+            *(draw.bits(4, 6), draw.normal(3, 4, 2)),
+        ),
+        given=lambda A, B, x, eps: (linear_model(A, B), x, eps),
+        gradient=("A", "B"),
+        mistakes={
+            "-elbo(model, x, eps)": pairs.LOSS,
+            parts(lambda ll, kl: (ll.mean(0) + kl).mean()): pairs.KL_ADDED,
+            parts(lambda ll, kl: ll.mean()): pairs.KL_MISSING,
+            parts(lambda ll, kl: (ll.mean(0) - kl).sum()): pairs.BATCH_SUMMED,
+            parts(lambda ll, kl: (ll.sum(0) - kl).mean()): pairs.SAMPLES_SUMMED,
+            parts(lambda ll, kl: (ll[0] - kl).mean()): pairs.FIRST_SAMPLE,
+            parts(lambda ll, kl: ll - kl): pairs.SAMPLES_KEPT,
+            parts(lambda ll, kl: ll.mean(0) - kl): NOT_ONE,
+            parts(lambda ll, kl: (ll.mean(0) / 6 - kl).mean()): (
+                "The log-likelihood is one per pixel, the KL one per image.",
+                "Sum over the pixels.",
             ),
-            "log_likelihood.mean() - kl.mean() / 784": (
-                "A KL per pixel is subtracted from a log-likelihood per image.",
-                "Both terms are nats per image: subtract the KL as it is.",
+            parts(lambda ll, kl: (ll.logsumexp(0) - math.log(len(ll)) - kl).mean()): (
+                pairs.LOG_OF_MEAN
+            ),
+            parts(mean_of_both, noise=lambda e: e[:, :1]): NOISE,
+            by_std: WIDTH,
+            parts(mean_of_both, noise=lambda e: 0 * e): (
+                "z is the mean of q, so that its spread costs nothing.",
+                "Use the noise.",
+            ),
+            parts(mean_of_both, kl=lambda m, v: kl_gaussian(m, v) / 2): (
+                "The KL is averaged over the latent dimensions.",
+                "Equation 3.7 is a sum.",
+            ),
+            parts(lambda ll, kl: -(ll.mean(0) - kl).sum()): (
+                "This is a loss, and it grows with the batch.",
+                "Return the mean of the ELBO itself.",
             ),
         },
     ),
+    "train_vae": Loop(
+        "",
+        train_vae,
+        inputs=lambda draw: (draw.normal(39), draw.bits(10, 6, 5), draw.normal(10, 1, 6, 2)),
+        given=vaes.ten_batches,
+        mistakes=vaes.LOOP_MISTAKES,
+    ),
+    "audit.units": audited("C"),
+    "audit.bound": audited("B"),
+    "audit.gradient": audited("D"),
+    "audit.noise": audited("A"),
     "importance_weighted": Exercise(
         "3.11",
         importance_weighted,

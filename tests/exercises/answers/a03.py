@@ -1,9 +1,13 @@
+from labutils.exercises import n03
+
 import math
 
 import numpy as np
 import torch
 from scipy import special
-from torch.distributions import Independent, Normal, kl_divergence
+from torch import nn
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.nn import functional as F
 
 from . import right, wrong
 
@@ -288,134 +292,174 @@ def sample_noise_only_added(mean, log_var, eps):
     return mean + eps
 
 
-# Exercise 3.3
+# The lines of the KL term
 
 
-@right("minibatch_elbo")
-def minibatch_as_hinted(log_likelihood, kl):
-    return (log_likelihood.mean(0) - kl).mean()
+@right("kl_lines.1")
+def entropy_of_torch(mean, log_var):
+    return -Normal(mean, (log_var / 2).exp()).entropy()
 
 
-@right("minibatch_elbo")
-def minibatch_broadcast(ll, kl):
-    return torch.mean(ll - kl)
+@wrong("kl_lines.1")
+def entropy_without_the_constant(mean, log_var):
+    # constants do not matter
+    return -0.5 * (log_var + 1)
 
 
-@right("minibatch_elbo")
-def minibatch_two_means(log_likelihood, kl):
-    return log_likelihood.mean() - kl.mean()
+@wrong("kl_lines.1")
+def entropy_itself(mean, log_var):
+    # the entropy, not minus it
+    return 0.5 * (math.log(2 * math.pi) + log_var + 1)
 
 
-@right("minibatch_elbo")
-def minibatch_sums(log_likelihood, kl):
-    L, M = log_likelihood.shape
-    return log_likelihood.sum() / (L * M) - kl.sum() / M
+@right("kl_lines.2")
+def second_moment(mean, log_var):
+    second = mean.square() + log_var.exp()
+    return -(second + math.log(2 * math.pi)) / 2
 
 
-@right("minibatch_elbo")
-def minibatch_loop(log_likelihood, kl):
-    total = 0
-    for i in range(log_likelihood.shape[1]):
-        total = total + sum(log_likelihood[:, i]) / log_likelihood.shape[0] - kl[i]
-    return total / len(kl)
+@wrong("kl_lines.2")
+def only_the_mean(mean, log_var):
+    # z replaced by its mean
+    return Normal(0.0, 1.0).log_prob(mean)
 
 
-@right("minibatch_elbo")
-def minibatch_einsum(log_likelihood, kl):
-    per_image = torch.einsum("lm->m", log_likelihood) / log_likelihood.size(0)
-    return (per_image - kl).mean(dim=0)
+@right("kl_lines.3")
+def by_torch_of_each(mean, log_var):
+    return kl_divergence(Normal(mean, (log_var / 2).exp()), Normal(0.0, 1.0))
 
 
-@wrong("minibatch_elbo")
-def minibatch_kl_added(log_likelihood, kl):
-    # KL added
-    return (log_likelihood.mean(0) + kl).mean()
+@wrong("kl_lines.3")
+def other_order(mean, log_var):
+    # E log p - E log q
+    return -0.5 * (log_var.exp() + mean**2 - 1 - log_var)
 
 
-@wrong("minibatch_elbo")
-def minibatch_loss(log_likelihood, kl):
-    # the loss: minus the ELBO
-    return (kl - log_likelihood.mean(0)).mean()
+@wrong("kl_lines.3")
+def summed_already(mean, log_var):
+    # the sum over j
+    return 0.5 * (log_var.exp() + mean**2 - 1 - log_var).sum(-1)
 
 
-@wrong("minibatch_elbo")
-def minibatch_summed_samples(log_likelihood, kl):
-    # sum over samples
-    return (log_likelihood.sum(0) - kl).mean()
+# The decoder
 
 
-@wrong("minibatch_elbo")
-def minibatch_summed_batch(log_likelihood, kl):
-    # sum over the batch
-    return (log_likelihood.mean(0) - kl).sum()
+@right("vae_decoder")
+class ByHand(nn.Module):
+    def __init__(self, latent_dim, hidden_dim, pixels=784):
+        super().__init__()
+        self.hidden, self.output = nn.Linear(latent_dim, hidden_dim), nn.Linear(hidden_dim, pixels)
+
+    def forward(self, z):
+        h = self.hidden(z).clamp(min=0)
+        return h @ self.output.weight.T + self.output.bias
 
 
-@wrong("minibatch_elbo")
-def minibatch_kl_summed(log_likelihood, kl):
-    # mean of the one, sum of the other
-    return log_likelihood.mean() - kl.sum()
+@wrong("vae_decoder")
+class WithSigmoid(ByHand):
+    # a Bernoulli has a probability
+    def forward(self, z):
+        return torch.sigmoid(self.output(torch.relu(self.hidden(z))))
 
 
-@wrong("minibatch_elbo")
-def minibatch_per_image(log_likelihood, kl):
-    # the mean over the batch forgotten
-    return log_likelihood.mean(0) - kl
+@wrong("vae_decoder")
+class NoActivation(ByHand):
+    # the ReLU forgotten
+    def forward(self, z):
+        return self.output(self.hidden(z))
 
 
-@wrong("minibatch_elbo")
-def minibatch_wrong_axis(log_likelihood, kl):
-    # samples taken to be the last axis
-    return (log_likelihood.mean(1, keepdim=True) - kl).sum(0).mean()
+# The ELBO
 
 
-@wrong("minibatch_elbo")
-def minibatch_logsumexp(log_likelihood, kl):
-    # log of the mean of the likelihoods: the bound of importance weights
-    L = len(log_likelihood)
-    return (log_likelihood.logsumexp(0) - math.log(L) - kl).mean()
+def by_parts(model, x, eps):
+    """What the other answers share."""
+    mean, log_var = model.encoder(x)
+    z = mean + (log_var / 2).exp() * eps
+    ll = Bernoulli(logits=model.decoder(z)).log_prob(x.expand(len(eps), *x.shape)).sum(-1)
+    return ll, 0.5 * (log_var.exp() + mean**2 - 1 - log_var).sum(-1)
 
 
-@wrong("minibatch_elbo")
-def minibatch_kl_divided_by_L(log_likelihood, kl):
-    # 1/L before the bracket: divides the KL as well
-    return ((log_likelihood.sum(0) - kl) / len(log_likelihood)).mean()
+@right("elbo")
+def elbo_by_torch(model, x, eps):
+    ll, kl = by_parts(model, x, eps)
+    return (ll.mean(0) - kl).mean()
 
 
-@wrong("minibatch_elbo")
-def minibatch_first_sample(log_likelihood, kl):
-    # one sample is enough
-    return (log_likelihood[0] - kl).mean()
+@right("elbo")
+def elbo_cross_entropy(model, x, eps):
+    mean, log_var = model.encoder(x)
+    logits = model.decoder(mean + torch.exp(0.5 * log_var) * eps)
+    target = x.expand_as(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+    kl = -0.5 * torch.sum(1 + log_var - mean**2 - log_var.exp())
+    return -bce / (len(eps) * len(x)) - kl / len(x)
 
 
-@wrong("minibatch_elbo")
-def minibatch_kl_forgotten(log_likelihood, kl):
-    # no KL
-    return log_likelihood.mean()
+@wrong("elbo")
+def elbo_pixel_mean(model, x, eps):
+    # the usual binary cross-entropy, a mean
+    mean, log_var = model.encoder(x)
+    logits = model.decoder(mean + torch.exp(0.5 * log_var) * eps)
+    bce = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits))
+    return -bce - 0.5 * (log_var.exp() + mean**2 - 1 - log_var).sum(-1).mean()
 
 
-@wrong("minibatch_elbo")
-def minibatch_best_sample(log_likelihood, kl):
-    # best of L
-    return (log_likelihood.max(0).values - kl).mean()
+@wrong("elbo")
+def elbo_as_loss(model, x, eps):
+    # the loss
+    ll, kl = by_parts(model, x, eps)
+    return (kl - ll.mean(0)).mean()
 
 
-@wrong("minibatch_elbo")
-def minibatch_kl_per_784(log_likelihood, kl):
-    # KL scaled down to a pixel
-    return (log_likelihood.mean(0) - kl / 784).mean()
+@wrong("elbo")
+def elbo_kl_added(model, x, eps):
+    # the sign of the KL
+    ll, kl = by_parts(model, x, eps)
+    return (ll.mean(0) + kl).mean()
 
 
-@wrong("minibatch_elbo")
-def minibatch_item(log_likelihood, kl):
-    # "returns one number"
-    return (log_likelihood.mean(0) - kl).mean().item()
+@wrong("elbo")
+def elbo_of_the_mean(model, x, eps):
+    # no noise
+    ll, kl = by_parts(model, x, torch.zeros_like(eps))
+    return (ll.mean(0) - kl).mean()
 
 
-@wrong("minibatch_elbo")
-def minibatch_over_L_for_M(log_likelihood, kl):
-    # the batch divided by L, the samples by M
-    L, M = log_likelihood.shape
-    return (log_likelihood.sum(0) / M - kl).sum() / L
+@wrong("elbo")
+def elbo_one_noise(model, x, eps):
+    # one epsilon for the batch
+    ll, kl = by_parts(model, x, eps[:, :1].expand_as(eps))
+    return (ll.mean(0) - kl).mean()
+
+
+# The loop
+
+
+@right("train_vae")
+def loop_as_usual(model, batches, optimiser):
+    for x, eps in batches:
+        loss = -n03.elbo(model, x, eps)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+@wrong("train_vae")
+def loop_uphill(model, batches, optimiser):
+    # the ELBO is to be maximised
+    for x, eps in batches:
+        optimiser.zero_grad()
+        n03.elbo(model, x, eps).backward()
+        optimiser.step()
+
+
+@wrong("train_vae")
+def loop_adds_up(model, batches, optimiser):
+    # no zero_grad
+    for x, eps in batches:
+        (-n03.elbo(model, x, eps)).backward()
+        optimiser.step()
 
 
 # Exercise 3.4

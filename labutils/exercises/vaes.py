@@ -1,0 +1,135 @@
+"""VAEs under a check: models of given weights, ELBOs with one thing changed, and loops."""
+
+from labutils.objectives import kl_diagonal_gaussian
+
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def log_likelihood(model, z, x):
+    """Eq. 3.2: z (L, batch, latent) to (L, batch)."""
+    logits = model.decoder(z)
+    return (x * logits - F.softplus(logits)).sum(-1)
+
+
+def linear_model(A, B):
+    """An encoder and a decoder of one layer each: A (pixels, 2 latent), B (latent, pixels)."""
+    return SimpleNamespace(
+        encoder=lambda x: (x @ A).clamp(-8, 8).chunk(2, dim=-1), decoder=lambda z: z @ B
+    )
+
+
+def parts(f, noise=lambda e: e, z=lambda z: z, kl=kl_diagonal_gaussian):
+    """The ELBO f(log-likelihoods (L, batch), KL terms (batch,)), perhaps with one part changed."""
+
+    def other(model, x, eps):
+        mean, log_var = model.encoder(x)
+        code = z(mean + (log_var / 2).exp() * noise(eps))
+        return f(log_likelihood(model, code, x), kl(mean, log_var))
+
+    return other
+
+
+def mean_of_both(ll, kl):
+    return (ll.mean(0) - kl).mean()
+
+
+right = parts(mean_of_both)
+
+
+def by_std(model, x, eps):
+    mean, log_var = model.encoder(x)
+    z = mean + log_var.exp() * eps
+    return mean_of_both(log_likelihood(model, z, x), kl_diagonal_gaussian(mean, log_var))
+
+
+class Tiny(nn.Module):
+    """Five pixels, two latent dimensions."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.decoder = nn.Linear(5, 4), nn.Linear(2, 5)
+
+    def encoder(self, x):
+        return self.first(x).chunk(2, dim=-1)
+
+
+def ten_batches(weights, x, eps):
+    """What the loop is called with: a model, pairs of images and noise, an optimiser."""
+    model = Tiny().to(weights.dtype)
+    nn.utils.vector_to_parameters(0.2 * weights, model.parameters())
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.02)
+    return model, list(zip(x, eps, strict=True)), optimiser
+
+
+def loop(step, steps=slice(None)):
+    """A loop with another step(model, x, eps, optimiser)."""
+
+    def train(model, batches, optimiser):
+        for x, eps in batches[steps]:
+            step(model, x, eps, optimiser)
+
+    return train
+
+
+def stepper(loss=lambda m, x, e: -right(m, x, e), zero=True, first=False):
+    """A step with one thing changed: no zero_grad, or the step before its gradient."""
+
+    def step(model, x, eps, optimiser):
+        if first:
+            optimiser.step()
+        if zero:
+            optimiser.zero_grad()
+        loss(model, x, eps).backward()
+        if not first:
+            optimiser.step()
+
+    return step
+
+
+LOOP_MISTAKES = {
+    loop(stepper(right)): (
+        "The ELBO falls: it steps downhill.",
+        "Losses are minimised.",
+    ),
+    loop(stepper(zero=False)): (
+        "The gradients of all batches so far add up, and the steps grow with them.",
+        "backward() adds to what is there. When are the old gradients cleared?",
+    ),
+    loop(stepper(first=True)): (
+        "Each step follows the gradient of the batch before, and the first none at all.",
+        "Which of the three has to come first?",
+    ),
+    loop(lambda *_: None): (
+        "The weights are those from before: no step was taken.",
+        "Which of the three calls of a step is missing?",
+    ),
+    loop(stepper(), steps=slice(1)): (
+        "It ends after the first batch.",
+        "Is there a return inside the loop?",
+    ),
+    loop(stepper(), steps=slice(9, None)): (
+        "Only the last batch counts.",
+        "The step belongs inside the loop.",
+    ),
+}
+
+
+# four ELBOs, each with one fault: functions of a model, images, mean and log_var of q, noise
+def suspect(f):
+    def bound(model, x, mean, log_var, eps):
+        q = SimpleNamespace(encoder=lambda _: (mean, log_var), decoder=model.decoder)
+        return f(q, x, eps)
+
+    return bound
+
+
+SUSPECTS = {
+    "A": suspect(parts(mean_of_both, noise=lambda e: e[:, :1])),
+    "B": suspect(by_std),
+    "C": suspect(parts(lambda ll, kl: (ll.mean(0) / 784 - kl).mean())),
+    "D": suspect(parts(mean_of_both, z=torch.Tensor.detach)),
+}
