@@ -4,6 +4,7 @@ import labutils as lab
 from labutils.exercises import EXERCISES
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -43,6 +44,20 @@ def test_the_likelihood_sums_to_one_over_all_images():
 
 
 @pytest.mark.equation("3.3")
+def test_bayes_rule_gives_a_density_of_codes():
+    """It integrates to one, and its ratio at two codes is that of the joint densities."""
+    model, x = tiny_vae(), images()
+    (log_posterior,) = from_notebook("03", "log_posterior")
+    with torch.no_grad():
+        log_density = log_posterior(log_joint(model, x), STEP)
+        there = model.likelihood(PLANE[[7_000, 7_100], None]).log_prob(x)
+        there = there + model.prior.log_prob(PLANE[[7_000, 7_100]])[:, None]
+    total = (log_density.exp() * STEP**2).sum(0)
+    assert torch.allclose(total, torch.ones_like(total))
+    assert torch.allclose(log_density[[7_000, 7_100]].diff(dim=0), there.diff(dim=0))
+
+
+@pytest.mark.equation("3.4")
 def test_the_posterior_factorises_over_the_latent_dimensions():
     model, x = tiny_vae(), images()
     mean, log_var = model.encoder(x).chunk(2, dim=-1)
@@ -51,7 +66,7 @@ def test_the_posterior_factorises_over_the_latent_dimensions():
     assert torch.allclose(model.posterior(x).log_prob(z), each.sum(-1))
 
 
-@pytest.mark.equation("3.4")
+@pytest.mark.equation("3.5")
 def test_jensens_bound_is_the_expected_log_weight():
     """log p(x, z) - log q(z) averaged over z from q: below log p(x), and elbo()'s other form."""
     model, x = tiny_vae(), images()
@@ -100,6 +115,22 @@ def test_the_kl_is_the_integral_of_its_definition():
     fine = torch.arange(-12, 12, 0.001, dtype=torch.float64)[:, None]
     integral = (q.log_prob(fine).exp() * (q.log_prob(fine) - p.log_prob(fine))).sum() * 0.001
     assert torch.isclose(lab.kl_diagonal_gaussian(mean, log_var), integral, rtol=1e-6)
+
+
+@pytest.mark.equation("3.8")
+def test_the_elbo_that_a_student_writes_is_that_of_labutils():
+    """With the noise that labutils draws, and the KL's sum over j in it."""
+    model, x = tiny_vae(), images()
+    with torch.no_grad(), lab.seeded(0):
+        expected = lab.elbo(model, x, 4).mean()
+        parts = SimpleNamespace(
+            encoder=lambda x: model.encoder(x).chunk(2, dim=-1), decoder=model.decoder
+        )
+        with lab.seeded(0):
+            z = model.posterior(x).rsample((4,))
+        mean, log_var = parts.encoder(x)
+        eps = (z - mean) / (log_var / 2).exp()
+        assert torch.isclose(EXERCISES["elbo"].answer(parts, x, eps), expected)
 
 
 @pytest.mark.equation("3.9")
@@ -179,3 +210,31 @@ def test_beta_weighs_the_kl(beta):
         draws = torch.stack([beta_loss(model, x, None, beta) for _ in range(500)])
     error = draws.std() / math.sqrt(500)
     assert abs(draws.mean() + (expected - beta * kl).mean()) < 5 * error
+
+
+@pytest.mark.equation("3.15")
+def test_the_linear_model_has_the_evidence_of_its_integral_over_codes():
+    """Quadrature over one latent dimension, averaged over data with the given covariance."""
+    (log_evidence_linear,) = from_notebook("03", "log_evidence_linear")
+    W = torch.tensor([[1.2], [-0.7]]).double()
+    s2 = torch.tensor([0.5, 0.9]).double()
+    x = torch.tensor([[1.0, 2], [-1, -2], [0.5, -1], [-0.5, 1]]).double()
+    codes = torch.arange(-10, 10, 0.01, dtype=torch.float64)[:, None]
+    joint = Normal(codes @ W.T, s2.sqrt()).log_prob(x[:, None]).sum(-1)
+    joint = joint + Normal(0.0, 1.0).log_prob(codes[:, 0])
+    exact = (joint.logsumexp(-1) + math.log(0.01)).mean()
+    covariance = x.T @ x / len(x)
+    assert torch.isclose(log_evidence_linear(covariance, W, s2), exact)
+
+
+def test_the_linear_elbo_meets_the_evidence_where_q_is_the_posterior():
+    (linear_terms, log_evidence_linear) = from_notebook("03", "linear_terms", "log_evidence_linear")
+    W = torch.tensor([[1.2], [-0.7]]).double()
+    s2 = torch.tensor([0.5, 0.9]).double()
+    covariance = torch.tensor([[2.0, -0.4], [-0.4, 1.0]]).double()
+    precision = 1 + (W.T @ (W / s2[:, None])).squeeze()
+    V = (W / s2[:, None]).T / precision
+    nats, kl = linear_terms(covariance, W, V, -precision.log().view(1), s2)
+    assert torch.isclose(nats - kl.sum(), log_evidence_linear(covariance, W, s2))
+    nats, kl = linear_terms(covariance, W, V, 0.4 - precision.log().view(1), s2)
+    assert nats - kl.sum() < log_evidence_linear(covariance, W, s2) - 0.01
