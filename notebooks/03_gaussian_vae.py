@@ -367,6 +367,7 @@ class Decoder(nn.Module):
         ### END SOLUTION
 
     def forward(self, z):
+        """Codes (..., latent_dim) to (..., pixels)."""
         ### BEGIN SOLUTION
         return self.output(F.relu(self.hidden(z)))
         ### END SOLUTION
@@ -598,6 +599,9 @@ codes_of = {
     "autoencoder": pair["autoencoder"].encode,
     "VAE": lambda x: pair["VAE"].posterior(x).mean,
 }
+
+# %% [markdown]
+# The codes of test digits, and the circle of the prior:
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 5.2))
