@@ -113,7 +113,7 @@ if digits.source == "mnist":
 assert lab.paired_bootstrap(nats["with a hidden layer"], nats["belief network"])[1] > 0
 
 # %% [markdown]
-# More nats than any other model of this course, exactly, in seconds. It answers questions that a VAE of ours cannot answer
+# On MNIST, more nats than any other model of this course, exactly, in seconds. It answers questions that a VAE of ours cannot answer
 # exactly: given the upper half of a digit, what may the lower half be? The pixels come in order, so that what is known is
 # filled in and the rest is drawn. The picture shows three endings of each beginning.
 
@@ -257,20 +257,20 @@ def read_file(model, file, count):
 
 
 # %%
-some = x_test[:200]
-promised = -exact_nats(deep, some).sum().item() / math.log(2) / 8
+sent = x_test[:200]
+promised = -exact_nats(deep, sent).sum().item() / math.log(2) / 8
 if constriction:
     started = time.perf_counter()
-    file = write_file(deep, some)
-    back = read_file(deep, file, len(some))
+    file = write_file(deep, sent)
+    back = read_file(deep, file, len(sent))
     print(f"written and read in {time.perf_counter() - started:.1f} s")
     print(f"{4 * len(file):,} bytes; the model promised {promised:,.0f}")
-    print("digits that came back as they were:", int((back == some).all(1).sum()), "of", len(some))
-lab.predict("bytes_per_digit", outcome=promised / len(some))
+    print("digits that came back as they were:", int((back == sent).all(1).sum()), "of", len(sent))
+lab.predict("bytes_per_digit", outcome=promised / len(sent))
 
 # %% tags=["claim"]
 if constriction:
-    assert torch.equal(back, some), "not a pixel is lost"
+    assert torch.equal(back, sent), "not a pixel is lost"
     assert 4 * len(file) < 1.02 * promised + 64, "the file is as long as the model says"
 
 # %% [markdown]
@@ -408,6 +408,8 @@ if digits.source == "mnist":
 
 # %%
 vae, vae_history = lab.trained("gaussian_vae", digits)
+
+# %%
 small, small_history = lab.trained("bernoulli_vae_8", digits)
 ae, ae_history = lab.trained("autoencoder", digits)
 T, K = digits.pick(mnist=300, bundled=30), digits.pick(mnist=50, bundled=5)  # as in 01 and 05
@@ -479,6 +481,10 @@ samplers = {
 with lab.seeded(seed):
     first = {name: sample(16) for name, sample in samplers.items()}
 
+# %% [markdown]
+# **Look first, then measure.** The pictures show the first 16 of each, none chosen. Which rows would you take for
+# handwriting? Which model has the best single digits, and which the most broken ones?
+
 # %% tags=["figure"]
 for which, what in enumerate(("means", "draws")):
     pictures = torch.cat([x_test[:16], *(pair[which] for pair in first.values())])
@@ -492,10 +498,6 @@ for which, what in enumerate(("means", "draws")):
     lab.figures.show(
         figure, alt=f"Rows of 16 {what}, one for each model, below a row of test digits."
     )
-
-# %% [markdown]
-# **Look first, then measure.** Which three rows would you take for handwriting? Which row has the best single digits, and
-# which the most broken ones?
 
 # %% [markdown]
 # ## 5 The verdict
@@ -695,7 +697,8 @@ for name in ("belief network", f"mixture of {T} Bernoullis"):
 # %% [markdown]
 # ## Summary
 #
-# 1. A model by the chain rule has exact nats, files and completions; with a hidden layer, the most nats of this course.
+# 1. A model by the chain rule has exact nats, files and completions; with a hidden layer, on
+#    MNIST, the most nats of this course.
 # 2. A nat is worth 1.44 bits of a real file; what is no density cannot be decoded.
 # 3. A prior that was fitted to the codes repairs a VAE with bits, too.
 # 4. Nats and samples rank the models differently: choose by what the model is for.

@@ -52,7 +52,7 @@ EXERCISES = {
     "arithmetic_decoder": Exercise(
         "6.2",
         decode,
-        inputs=lambda draw: (draw.uniform(), 0.1 + 0.8 * draw.uniform(12, 2)),
+        inputs=lambda draw: (draw.uniform(), 0.05 + 0.4 * draw.uniform(12, 2)),
         mistakes={
             "walk(number, chain, lambda p, d: p, pixel=lambda above: 1 - above)": SWAPPED,
             "1 - walk(number, chain, lambda p, d: p, context=lambda pixels: 1 - pixels[-1] "
@@ -69,6 +69,11 @@ EXERCISES = {
                 "The width becomes that of the part that was kept.",
             ),
             "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(low - zero, width - zero) if one else (low, zero))": (
+                "After a 1 the lower end moves down, out of the part that was kept.",
+                "The upper part starts at low + of_zero.",
+            ),
+            "walk(number, chain, keep=lambda one, low, width, zero: "
             "(low, width - zero if one else zero))": (
                 "The width shrinks, but the lower end never moves.",
                 "A 1 keeps the upper part: it starts at low + of_zero.",
@@ -77,11 +82,6 @@ EXERCISES = {
             "(low + zero, zero) if one else (low, zero))": (
                 "A 1 leaves the width of the 0's part.",
                 "The upper part has the width width - of_zero.",
-            ),
-            "walk(number, chain, keep=lambda one, low, width, zero: "
-            "(low - zero, width - zero) if one else (low, zero))": (
-                "After a 1 the lower end moves down, out of the part that was kept.",
-                "The upper part starts at low + of_zero.",
             ),
             "walk(number, chain, context=lambda pixels: 0)": FORGETFUL,
             "walk(number, chain, context=lambda pixels: 1)": FORGETFUL,
