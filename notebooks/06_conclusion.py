@@ -16,17 +16,17 @@
 # %% [markdown]
 # # 06 The conclusion: the verdict, and what a nat is worth
 #
-# Ten models of the same digits are on the table. Here they meet: in nats, in bytes of a real file, and by their samples.
+# Ten models of the same digits meet: in nats, in bytes of a real file, and by their samples.
 #
 # **After this notebook you will be able to**
 #
-# - say what a hidden layer adds to a model by the chain rule, and what such a model can do without latents;
-# - turn a density into a file, bit by bit, and say why a score that is no density cannot be one;
+# - say what a model by the chain rule can do without latents;
+# - turn a density into a file, and say why a score that is no density cannot be one;
 # - repair the prior of a VAE with bits;
 # - choose a model for a purpose from nats, samples and seconds.
 #
-# **Time needed:** about 90 minutes, with two exercises and an investigation. On two cores the cells run in about a minute
-# after the other notebooks, and in about three without them, since they train what is missing.
+# **Time needed:** about 90 minutes, with two exercises and an investigation. The cells run in about a minute after
+# the other notebooks, and in about three without them, on two cores.
 
 # %%
 import labutils as lab  # fails? python tools/doctor.py
@@ -113,9 +113,9 @@ if digits.source == "mnist":
 assert lab.paired_bootstrap(nats["with a hidden layer"], nats["belief network"])[1] > 0
 
 # %% [markdown]
-# On MNIST, more nats than any other model of this course, exactly, in seconds. It answers questions that a VAE of ours cannot answer
-# exactly: given the upper half of a digit, what may the lower half be? The pixels come in order, so that what is known is
-# filled in and the rest is drawn. The picture shows three endings of each beginning.
+# On MNIST, more nats than any other model of this course, exactly, in seconds. And what may the lower half of a digit be,
+# given the upper half? The pixels come in order: what is known is filled in, the rest is drawn. The picture shows three
+# endings of each beginning.
 
 # %%
 half = 392
@@ -146,22 +146,20 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# **Why latents, then?** This model has no code of an image, it draws 784 pixels one by one, and it completes in one
-# direction only. A VAE has a code, and draws at once.
+# **Why latents, then?** This model has no code of an image, draws pixel by pixel, and completes in one direction only. A
+# VAE has a code, and draws at once.
 
 # %% [markdown]
 # ## 2 What a nat is worth: a real file
 #
-# A density is a code: an image needs about $-\log_2 p(x)$ bits, and no code does better on average than the true density.
-# **Arithmetic coding** (Rissanen and Langdon, 1979) attains it. Start with the interval from 0 to 1. For each pixel split
-# it in the proportion of $p(0)$ and $p(1)$, and keep the part of the pixel that came, the lower one for 0. What is left
-# has the width
+# A density is a code: an image needs about $-\log_2 p(x)$ bits. **Arithmetic coding** (Rissanen and Langdon, 1979)
+# attains that. Start with the interval from 0 to 1. For each pixel split it in the proportion of $p(0)$ and $p(1)$, and
+# keep the part of the pixel that came, the lower one for 0. What is left has the width
 #
 # $$w = \prod_{d=1}^{784} p(x_d \mid x_{<d}) = p(x) \tag{6.2}$$
 #
-# and any number in it, of which at most $\lceil -\log_2 w \rceil + 1$ binary places are needed, is the file. Here a toy
-# model does it: `chain[d, j]` is the probability that pixel $d$ is 1 if the one before it is $j$; before the first there is
-# a 0.
+# and any number in it, to at most $\lceil -\log_2 w \rceil + 1$ binary places, is the file. In this toy model
+# `chain[d, j]` is the probability that pixel $d$ is 1 if the one before it is $j$; before the first there is a 0.
 
 
 # %%
@@ -217,8 +215,7 @@ decode = lab.check("arithmetic_decoder", decode)
 assert decode(low + width / 2, chain).tolist() == x.tolist()
 
 # %% [markdown]
-# With 784 pixels, floats run out of digits. A range coder does the same in whole numbers, and writes out what is settled
-# (`constriction`; Bamler, 2022). **Predict, then run.** A binarised digit is 98 bytes of raw bits. How many does the model
+# With 784 pixels, floats run out of digits; a range coder does the same in whole numbers (`constriction`; Bamler, 2022). **Predict, then run.** A binarised digit is 98 bytes of raw bits. How many does the model
 # with the hidden layer need, on average?
 
 # %%
@@ -274,8 +271,7 @@ if constriction:
     assert 4 * len(file) < 1.02 * promised + 64, "the file is as long as the model says"
 
 # %% [markdown]
-# The file is as long as the nats say, and nothing is lost. For all test digits, beside a common program that knows nothing
-# of digits:
+# The file is as long as the nats say, and nothing is lost. For all test digits, beside a program that knows nothing of them:
 
 # %%
 raw = np.packbits(x_test.numpy().astype(bool), axis=None).tobytes()
@@ -295,9 +291,8 @@ if digits.source == "mnist":
     assert lengths["belief network"] < lengths["bz2"] < lengths["independent pixels"]
 
 # %% [markdown]
-# (The model itself is not counted: it is sent once, for however many digits.) Only what has exact conditionals, or a sum
-# that can be done, codes so directly. A VAE can too, by *bits back* (Townsend et al., 2019): it spends minus the ELBO, so
-# the gap to $\log p(x)$ is paid in bytes.
+# (Without the model itself, which is sent once.) Only what has exact conditionals, or a sum that can be done, codes so
+# directly. A VAE can by *bits back* (Townsend et al., 2019): it spends minus the ELBO, and pays for the gap in bytes.
 #
 # **Exercise 6.2** (difficulty 2 of 3, 10 minutes). The audit of notebook 01, in bytes. Two networks were trained, one for the pixels
 # in their order, one for the reverse order. Which of these four promises cannot be kept by any decoder?
@@ -321,13 +316,12 @@ cannot_decode = lab.check("cannot_decode", cannot_decode)
 # %% [markdown]
 # ## 3 A learned prior for 200 bits
 #
-# The 200 bits of notebook 04 had the worst samples for their nats: fair, independent coins are not how its codes are
-# distributed. In notebook 05 a mixture took the place of the Gaussian prior; for bits, take the belief network $r(z)$, with
-# a hidden layer, on codes in the place of pixels. What it gains is, as in notebook 05,
+# Fair, independent coins are not how the codes of notebook 04 are distributed. In notebook 05 a mixture took the place of
+# the Gaussian prior; for bits, take a belief network $r(z)$ with a hidden layer, on codes in the place of pixels. It gains
 #
 # $$\mathcal{L}_r - \mathcal{L}_p = \mathbb{E}_{q(z \mid x)}\big[\log r(z) - \log p(z)\big] \tag{6.3}$$
 #
-# so that it is trained by maximum likelihood on codes of training digits. Encoder and decoder stay. **Predict, then run.**
+# so it is trained by maximum likelihood on codes of training digits. Encoder and decoder stay. **Predict, then run.**
 # How many nats, on MNIST?
 
 # %%
@@ -397,14 +391,11 @@ if digits.source == "mnist":
     assert abs(tight[1] - tight[0] - gain.mean()) < 2, "about what 6.3 says"
 
 # %% [markdown]
-# A few seconds of training gain that. The pictures that follow show it better than the number does.
-
-# %% [markdown]
 # ## 4 All models, side by side
 #
-# Every model, loaded from notebooks 01 to 05 or trained now, gives means and draws by one function. With latents, the mean
-# is what the decoder makes of a code from the prior; for a belief network, it is the probability of each pixel given those
-# drawn before it. The autoencoder's pixels are read as probabilities, as in notebook 05.
+# Every model, loaded or trained now, gives means and draws. With latents, the mean is what the decoder makes of a code from
+# the prior; for a belief network, the probability of each pixel given those drawn before it. The autoencoder's pixels are
+# read as probabilities, as in notebook 05.
 
 # %%
 vae, vae_history = lab.trained("gaussian_vae", digits)
@@ -502,8 +493,8 @@ for which, what in enumerate(("means", "draws")):
 # %% [markdown]
 # ## 5 The verdict
 #
-# Nats are of the test digits, binarised once; Fréchet distance, precision and recall are those of notebook 05, from binary
-# draws, which every model has, against the same binary test digits.
+# Nats are of the test digits, binarised once; Fréchet distance, precision and recall (notebook 05) compare binary draws
+# with the same digits.
 
 # %%
 space = lab.quality.DigitFeatures(lab.trained("classifier", digits)[0], digits.train, 64)
@@ -591,6 +582,9 @@ lab.scoreboard.Table(
     "By Fréchet distance, of binary draws; ± half of a 95 % interval over the choice of digits.",
 )
 
+# %% [markdown]
+# The figure has the same distances against the nats; the autoencoder, whose nats take a fitted $q$ (notebook 05), is a line.
+
 # %% tags=["figure"]
 figure, axes = plt.subplots(figsize=(11, 6))
 on_board = {name: row.tightest.nats for name, row in rows.items()}
@@ -638,16 +632,11 @@ if digits.source == "mnist":
     assert distance["AE + mixture"][0] < distance["Gaussian VAE"][0]
 
 # %% [markdown]
-# Read it row by row.
-#
 # - On MNIST the belief network with a hidden layer has the most nats, and both models with a Gaussian mixture on their
-#   codes have better samples. It predicts each pixel well from those before it; its mistakes add up over 784 pixels, and
-#   many draws are no digit (its precision).
-# - The mixture of Bernoullis is 39 nats behind it, and its distance is not far off: its templates are digits. There are few of
-#   them (its recall).
-# - A prior fitted to the codes moves both VAEs toward the corner below on the right, for a few seconds. For 200 bits and for
-#   the Gaussian VAE alike, what was wrong with the samples was mostly the prior.
-# - High precision alone says nothing: independent pixels have all of it (notebook 05 says why).
+#   codes have better samples: small mistakes add up over 784 pixels, and many draws are no digit (its precision).
+# - The mixture of Bernoullis is 39 nats behind it, and its distance not far off: templates are digits, but few (its recall).
+# - A prior fitted to the codes, in seconds, brings both VAEs more nats and better samples.
+# - Precision alone says nothing: independent pixels have all of it (notebook 05 says why).
 #
 # One training each: the bars cover the choice of digits, not the seed.
 
@@ -688,17 +677,15 @@ for name in ("belief network", f"mixture of {T} Bernoullis"):
 #
 # | the handout says | what this course measured |
 # | --- | --- |
-# | a VAE can solve challenging problems with neural networks | it is one of several that can: with a plain prior neither its nats nor its samples are the best of this table |
-# | it extracts the most relevant hidden variables | it extracts those that pay for their rate in nats (03); an autoencoder extracts codes, too (05), and the rotation of a code is arbitrary |
-# | it maps the distribution of the hidden space to that of the data | where the codes fill the prior; ours do not, and a mixture (05) or a learned prior (section 3) is worth nats and better samples |
-# | it uses the root mean square error | no loss of this course is a squared error, unless one chooses a Gaussian likelihood (3.13) |
-# | so its images are a little blurred | means are, with any loss, for what the code does not tell apart (03, 05); draws are speckled instead |
+# | a VAE solves challenging problems with networks | one of several models that do: with its plain prior, neither its nats nor its samples are the best of the table |
+# | it extracts the most relevant hidden variables | those that pay for their rate in nats (03); an autoencoder has codes, too (05) |
+# | it maps the distribution of the hidden space to that of the data | where codes fill the prior; ours do not, and a fitted prior is worth nats and samples (05, section 3) |
+# | its root mean square error blurs images | no squared error is involved: means blur what the code does not tell apart (03, 05), draws are speckled |
 
 # %% [markdown]
 # ## Summary
 #
-# 1. A model by the chain rule has exact nats, files and completions; with a hidden layer, on
-#    MNIST, the most nats of this course.
+# 1. A model by the chain rule has exact nats, files and completions.
 # 2. A nat is worth 1.44 bits of a real file; what is no density cannot be decoded.
 # 3. A prior that was fitted to the codes repairs a VAE with bits, too.
 # 4. Nats and samples rank the models differently: choose by what the model is for.
