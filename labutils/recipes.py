@@ -72,6 +72,14 @@ def belief_network() -> Recipe:
     )
 
 
+def autoregressive() -> Recipe:
+    return Recipe(
+        build=lambda digits: BeliefNetwork(digits.train.images.mean(0), hidden_dim=500),
+        loss=negative_log_likelihood,
+        **_epochs(mnist=5, bundled=60, batch_size=250, learning_rate=2e-2),
+    )
+
+
 def classifier(dropout_ratio: float = 0.5) -> Recipe:
     return Recipe(
         build=lambda digits: Classifier(784, 512, 10, dropout_ratio),
@@ -126,7 +134,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
         belief_network, classifier, gaussian_vae_2d, gaussian_vae, bernoulli_vae_8,
-        bernoulli_vae_200, autoencoder_2d, autoencoder,
+        bernoulli_vae_200, autoencoder_2d, autoencoder, autoregressive,
     )
 }  # fmt: skip
 

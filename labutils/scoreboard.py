@@ -10,7 +10,7 @@ import html
 import json
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -68,6 +68,33 @@ class Row:
     def tightest(self) -> Nats:
         """The exact log-likelihood, or else the highest of the bounds by construction."""
         return self.exact or self.bound or self.elbo
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts under a head, and a caption: looks alike in a notebook and in a console."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+
+    def __repr__(self):
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = [
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+            for line in (self.head, *self.rows)
+        ]
+        return "\n".join([*lines, self.caption])
+
+    def _repr_html_(self):
+        def line(tag, cells):
+            first, *others = map(html.escape, cells)
+            left = f'<{tag} style="text-align:left">{first}</{tag}>'
+            return f"<tr>{left}{''.join(f'<{tag}>{cell}</{tag}>' for cell in others)}</tr>"
+
+        body = "\n".join(line("td", cells) for cells in self.rows)
+        caption = f'<caption style="caption-side:bottom">{html.escape(self.caption)}</caption>'
+        return f"<table>{caption}\n{line('th', self.head)}\n{body}\n</table>"
 
 
 class Scoreboard:
@@ -128,27 +155,13 @@ class Scoreboard:
                 self._warn(f"The scoreboard can't be kept in {folder.absolute()} ({reason}).")
 
     def __repr__(self):
-        table = self._table()
-        widths = [max(map(len, column)) for column in zip(HEAD, *table, strict=True)]
-        lines = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-            for line in (HEAD, *table)
-        ]
-        return "\n".join([*lines, self._caption()])
+        return repr(self._table())
 
     def _repr_html_(self):
-        def line(tag, cells):
-            first, *others = map(html.escape, cells)
-            left = f'<{tag} style="text-align:left">{first}</{tag}>'
-            return f"<tr>{left}{''.join(f'<{tag}>{cell}</{tag}>' for cell in others)}</tr>"
-
-        body = "\n".join(line("td", cells) for cells in self._table())
-        caption = f'<caption style="caption-side:bottom">{html.escape(self._caption())}</caption>'
-        return f"<table>{caption}\n{line('th', HEAD)}\n{body}\n</table>"
+        return self._table()._repr_html_()
 
     def _table(self):
-        """Rows as text, a cell for each of HEAD."""
-        return [
+        rows = [
             (
                 " ".join(row.model.split()),
                 str(row.exact or ""),
@@ -159,12 +172,11 @@ class Scoreboard:
             )
             for row in self.rows
         ]
-
-    def _caption(self):
-        return (
+        caption = (
             f"{self.name} ({self.data}): nats per image, ± half of a 95 % interval; ELBO "
             f"and bound are lower bounds; bits/dim of the tightest"
         )
+        return Table(HEAD, rows, caption)
 
     def _row(self, name, exact, elbo, gain, num_samples):
         if (gain is None) != (num_samples is None) or (gain is not None and elbo is None):

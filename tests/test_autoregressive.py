@@ -7,38 +7,65 @@ import pytest
 import torch
 
 
-def network(pixels=5, seed=0):
-    """One whose weights are drawn, those above the diagonal too."""
+def network(hidden_dim=0, pixels=5, seed=0):
+    """One whose weights are drawn, those that a mask hides too."""
     with lab.seeded(seed):
-        model = BeliefNetwork(torch.rand(pixels))
-        torch.nn.init.normal_(model.weight, std=1.5)
+        model = BeliefNetwork(torch.rand(pixels), hidden_dim)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=1.5)
     return model
+
+
+either = pytest.mark.parametrize("hidden_dim", [0, 3, 40])
 
 
 def all_images(pixels):
     return torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * pixels)
 
 
-def test_a_pixel_sees_those_before_it_and_no_other():
-    model, x = network(), torch.rand(5)
+@either
+def test_a_pixel_sees_those_before_it_and_no_other(hidden_dim):
+    model, x = network(hidden_dim), torch.rand(5)
     sees = torch.autograd.functional.jacobian(model.logits, x)  # (of, by)
     assert torch.equal(sees != 0, torch.ones(5, 5).tril(-1).bool())
+
+
+def test_hidden_units_are_spread_over_the_places_and_none_is_idle():
+    model = network(hidden_dim=8)
+    looks, output = model._masked()
+    places = (looks != 0).sum(1)
+    assert places.tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert torch.equal((output != 0).sum(0), 5 - places)
 
 
 def test_it_starts_as_independent_pixels():
     mean = torch.tensor([0.2, 0.0, 1.0, 0.7])
     x = all_images(4)
     independent = torch.distributions.Bernoulli(mean.clamp(0.01, 0.99)).log_prob(x).sum(-1)
-    assert torch.allclose(BeliefNetwork(mean).log_prob(x), independent, atol=1e-5)
+    for model in (BeliefNetwork(mean), BeliefNetwork(mean, hidden_dim=6)):
+        assert torch.allclose(model.log_prob(x), independent, atol=1e-5)
 
 
-def test_samples_are_as_frequent_as_their_probability():
-    model, x = network(), all_images(5)
+@either
+def test_samples_are_as_frequent_as_their_probability(hidden_dim):
+    model, x = network(hidden_dim), all_images(5)
     with lab.seeded(1):
         samples = model.sample(200_000)
     index = (samples @ torch.tensor([16.0, 8, 4, 2, 1])).long()
     frequency = torch.bincount(index, minlength=32) / len(samples)
     assert torch.allclose(frequency, model.log_prob(x).exp(), atol=0.005)
+
+
+@either
+def test_pixel_by_pixel_gives_the_logits_of_whole_images(hidden_dim):
+    model, x, seen = network(hidden_dim), all_images(5), []
+
+    def given(d, logits):
+        seen.append(logits)
+        return x[:, d]
+
+    assert torch.equal(model.pixel_by_pixel(len(x), given), x)
+    assert torch.allclose(torch.stack(seen, -1), model.logits(x), atol=1e-5)
 
 
 def test_any_leading_axes_and_a_gradient():

@@ -64,10 +64,13 @@ def kernel():
 def packages():
     """Those of requirements.txt. Other versions may work: they are named, and are no trouble."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("#")[0].strip().split("==") for line in lines if "==" in line)
-    if missing := pins.keys() - INSTALLED:
+    pinned = [line.split("#")[0].partition(";") for line in lines if "==" in line]
+    pins = dict(pin.strip().split("==") for pin, _, _ in pinned)
+    everywhere = {pin.split("==")[0] for pin, _, system in pinned if not system}
+    if missing := everywhere - INSTALLED.keys():
         return "packages", f"missing: {', '.join(sorted(missing))}", INSTALL
-    other = [f"{name} {INSTALLED[name]}" for name in pins if INSTALLED[name] != pins[name]]
+    found = pins.keys() & INSTALLED.keys()
+    other = [f"{name} {INSTALLED[name]}" for name in sorted(found) if INSTALLED[name] != pins[name]]
     state = f"others than were tested: {', '.join(other)}" if other else "as in requirements.txt"
     return "packages", state, None
 

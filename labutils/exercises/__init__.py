@@ -5,7 +5,7 @@ on: the right answer, the inputs and the known mistakes of each in one place.
 """
 
 from labutils import runtime
-from labutils.exercises import n01, n02, n03, n04, n05
+from labutils.exercises import n01, n02, n03, n04, n05, n06
 from labutils.exercises.kinds import Bug, Choice, Exercise, Line
 from labutils.exercises.limits import Caller, Trouble, undisturbed
 from labutils.exercises.remarks import Trial, gradient_problem, place, remarks
@@ -22,7 +22,8 @@ from itertools import filterfalse, islice
 
 import torch
 
-BY_NOTEBOOK = {f"0{k}": n.EXERCISES for k, n in enumerate((n01, n02, n03, n04, n05), start=1)}
+NOTEBOOKS = (n01, n02, n03, n04, n05, n06)
+BY_NOTEBOOK = {f"0{k}": n.EXERCISES for k, n in enumerate(NOTEBOOKS, start=1)}
 EXERCISES = {name: e for exercises in BY_NOTEBOOK.values() for name, e in exercises.items()}
 
 SETS = 3  # of inputs, on which an answer must be right

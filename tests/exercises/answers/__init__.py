@@ -19,4 +19,4 @@ def wrong(exercise):
     return lambda answer: WRONG[exercise].append(answer) or answer
 
 
-from . import a01, a02, a03, a04, a05  # noqa: E402, F401
+from . import a01, a02, a03, a04, a05, a06  # noqa: E402, F401

@@ -1,0 +1,122 @@
+"""The exercises of notebook 06: a file from a density, and what cannot be one."""
+
+from labutils.exercises.kinds import Choice, Exercise
+
+import torch
+
+
+def decode(number, chain):
+    low, width, before, pixels = 0.0, 1.0, 0, []
+    for given in chain.tolist():
+        of_zero = width * (1 - given[before])
+        before = int(number >= low + of_zero)
+        if before:
+            low, width = low + of_zero, width - of_zero
+        else:
+            width = of_zero
+        pixels.append(before)
+    return torch.tensor(pixels)
+
+
+def walk(number, chain, probability=None, keep=None, pixel=int, context=lambda pixels: pixels[-1]):
+    """A decoder with a fault: another probability of a 0, another part kept, another comparison."""
+    low, width, pixels = 0.0, 1.0, [0]
+    for d, given in enumerate(chain.tolist()):
+        p = given[context(pixels)]
+        of_zero = width * (probability(p, d) if probability else 1 - p)
+        one = pixel(number >= low + of_zero)
+        low, width = (keep or _keep)(one, low, width, of_zero)
+        pixels.append(one)
+    return torch.tensor(pixels[1:])
+
+
+def _keep(one, low, width, of_zero):
+    return (low + of_zero, width - of_zero) if one else (low, of_zero)
+
+
+SWAPPED = (
+    "The parts are exchanged: it takes the lower one for a 1. The encoder put the 0 there.",
+    "A number below low + width * (1 - p) is a 0.",
+)
+NOT_NARROWED = (
+    "Every pixel is read from the same interval: the first decision is taken again and again.",
+    "After each pixel, go on with the part that was kept: its lower end and its width.",
+)
+FORGETFUL = (
+    "The same column of chain is used at each pixel: the model's memory of the pixel before is "
+    "lost, and with it the encoder's split.",
+    "Index the row of chain with the pixel just decoded.",
+)
+
+EXERCISES = {
+    "arithmetic_decoder": Exercise(
+        "6.2",
+        decode,
+        inputs=lambda draw: (draw.uniform(), 0.05 + 0.4 * draw.uniform(12, 2)),
+        mistakes={
+            "walk(number, chain, lambda p, d: p, pixel=lambda above: 1 - above)": SWAPPED,
+            "1 - walk(number, chain, lambda p, d: p, context=lambda pixels: 1 - pixels[-1] "
+            "if len(pixels) > 1 else 0)": SWAPPED,
+            "walk(number, chain, lambda p, d: p)": (
+                "The lower part gets the probability of a 1.",
+                "chain holds the probability that a pixel is 1; the lower part is for 0.",
+            ),
+            "walk(number, chain, keep=lambda one, low, width, zero: (low, width))": NOT_NARROWED,
+            "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(low + zero if one else low, width))": (
+                "The lower end moves, but the width stays: from the second pixel on the parts are "
+                "larger than the encoder's.",
+                "The width becomes that of the part that was kept.",
+            ),
+            "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(low - zero, width - zero) if one else (low, zero))": (
+                "After a 1 the lower end moves down, out of the part that was kept.",
+                "The upper part starts at low + of_zero.",
+            ),
+            "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(low, width - zero if one else zero))": (
+                "The width shrinks, but the lower end never moves.",
+                "A 1 keeps the upper part: it starts at low + of_zero.",
+            ),
+            "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(low + zero, zero) if one else (low, zero))": (
+                "A 1 leaves the width of the 0's part.",
+                "The upper part has the width width - of_zero.",
+            ),
+            "walk(number, chain, context=lambda pixels: 0)": FORGETFUL,
+            "walk(number, chain, context=lambda pixels: 1)": FORGETFUL,
+            "walk(number, chain, context=lambda pixels: 1 - pixels[-1])": (
+                "It looks up the opposite of the pixel before.",
+                "chain[d, j] is for the case that the pixel before is j.",
+            ),
+            "(number >= 1 - chain[:, 0]).long()": NOT_NARROWED,
+            "(chain[:, 0] > 0.5).long()": (
+                "The most probable image is read, whatever the number is.",
+                "Compare the number with the place where the interval is split.",
+            ),
+            "decode(number, chain).flip(0)": (
+                "The pixels come out last to first.",
+                "Append each pixel at the end.",
+            ),
+        },
+    ),
+    "cannot_decode": Choice(
+        "6.2",
+        "C",
+        mistakes={
+            "A": (
+                "A network by the chain rule was decoded in this section.",
+                "Look for a pixel whose probability asks for pixels that are not there yet.",
+            ),
+            "B": (
+                "The order is arbitrary: a decoder may start with the last pixel.",
+                "Look for a pixel whose probability asks for pixels on both sides.",
+            ),
+            "D": (
+                "That is a mixture of two densities: it sums to one, and p(next pixel given those "
+                "before) is the quotient of two sums, however long that takes.",
+                "Look for what does not sum to one.",
+            ),
+        },
+    ),
+}

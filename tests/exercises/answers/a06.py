@@ -1,0 +1,118 @@
+import torch
+
+from . import right, wrong
+
+# Exercise 6.1
+
+
+@right("arithmetic_decoder")
+def decoder_by_ends(number, chain):
+    low, high, x = 0.0, 1.0, []
+    for d in range(len(chain)):
+        p = float(chain[d, x[-1] if x else 0])
+        split = low + (high - low) * (1 - p)
+        if number < split:
+            high = split
+            x.append(0)
+        else:
+            low = split
+            x.append(1)
+    return torch.tensor(x)
+
+
+@right("arithmetic_decoder")
+def decoder_by_rescaling(number, chain):
+    # stretch what is left to the interval from 0 to 1 again
+    before, x = 0, []
+    for row in chain:
+        zero = 1 - row[before].item()
+        before = int(number >= zero)
+        number = (number - zero) / (1 - zero) if before else number / zero
+        x.append(float(before))
+    return torch.tensor(x)
+
+
+@right("arithmetic_decoder")
+def decoder_into_a_tensor(number, chain):
+    low, width = 0.0, 1.0
+    x = torch.zeros(len(chain))
+    for d in range(len(chain)):
+        j = int(x[d - 1]) if d > 0 else 0
+        of_zero = width * (1 - chain[d, j].item())
+        if number - low >= of_zero:
+            x[d] = 1
+            low += of_zero
+            width -= of_zero
+        else:
+            width = of_zero
+    return x
+
+
+@wrong("arithmetic_decoder")
+def decoder_lower_part_is_one(number, chain):
+    # thought that 1 comes first
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        one = width * row[before]
+        if number < low + one:
+            before, width = 1, one
+        else:
+            before, low, width = 0, low + one, width - one
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_forgets_to_move_low(number, chain):
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        if number >= low + zero:
+            before, width = 1, width - zero
+        else:
+            before, width = 0, zero
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_never_updates_before(number, chain):
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        if number >= low + zero:
+            low, width = low + zero, width - zero
+            x.append(1)
+        else:
+            width = zero
+            x.append(0)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_takes_p_for_zero(number, chain):
+    # read chain as the probability of a 0
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * row[before]
+        before = int(number >= low + zero)
+        low, width = (low + zero, width - zero) if before else (low, zero)
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_width_of_zero_for_both(number, chain):
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        before = int(number >= low + zero)
+        low, width = low + before * zero, zero
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_independent_pixels(number, chain):
+    # every pixel asks the same number
+    return (number > 1 - chain[:, 0]).float()
