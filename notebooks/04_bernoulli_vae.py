@@ -349,8 +349,8 @@ lab.figures.show(
 # ## 5 Five ways out
 #
 # Write $g(z) = \log p_\theta(x \mid z)$; the KL term is differentiated exactly. Each estimator in
-# `labutils/estimators.py` is called as `estimator(g, logits, num_samples=2)`: its value estimates $\mathbb{E}_q[g(z)]$,
-# its gradient the gradient of that. `bits_elbo(estimator, model, x)` takes off the KL term, which makes it the ELBO.
+# `labutils/estimators.py` is called as `estimator(g, logits, num_samples=2)`: its value estimates $\mathbb{E}_q[g(z)]$
+# (not that of Gumbel-Softmax), its gradient the gradient of that. `bits_elbo(estimator, model, x)` takes off the KL term, which makes it the ELBO.
 #
 # **Score function** (Williams, 1992). Since $\nabla q = q\, \nabla \log q$, differentiating the density alone gives an
 # expectation again; for a bit the score is $\nabla_\ell \log q(z) = z - \operatorname{sigmoid} \ell$:
@@ -668,6 +668,7 @@ def gradients(estimator, model, x, draws, exact_kl=True):
     return torch.autograd.grad(value, logits)[0].view(draws, len(x), -1)
 
 
+# %%
 Parts = namedtuple("Parts", "bias floor spread score")
 
 
@@ -821,7 +822,7 @@ temperatures = (0.1, 0.25, 0.5, 1.0, 2.0)
 sweep = {
     stage: torch.tensor(
         [
-            measure(partial(lab.estimators.gumbel_softmax, temperature=t), each, some, 300)[:3]
+            measure(partial(lab.estimators.gumbel_softmax, temperature=t), each, some, 500)[:3]
             for t in temperatures
         ]
     )
@@ -858,7 +859,7 @@ assert all(
 ), "a high one the larger bias, which is seen"
 
 # %% [markdown]
-# Its spread rises and its bias falls: near a step, the slope is rarely there, and steep. In the grey region 300 draws
+# Its spread rises and its bias falls: near a step, the slope is rarely there, and steep. In the grey region 500 draws
 # cannot tell a bias from noise.
 
 # %% [markdown]
@@ -1160,7 +1161,7 @@ assert saved["8 bits"].mean() > lab.half_width(saved["8 bits"]), "a prior that f
 assert saved["8 bits"].mean() < 0.5 * (rate - information), "of what is wasted, a part"
 
 # %% [markdown]
-# **Investigated further.** Independent coins recover little of what 8 bits waste; whether training along with the
+# **Investigated further.** Independent coins recover only a part of what 8 bits waste; whether training along with the
 # prior, or a dependent one, does better, is your question.
 
 # %% [markdown]
@@ -1169,8 +1170,8 @@ assert saved["8 bits"].mean() < 0.5 * (rate - information), "of what is wasted, 
 # All models above started with a decoder whose offsets give the mean training image. Here is what happens without: the
 # linear model with 8 bits, the *exact* gradient, no noise to blame.
 #
-# **Predict, then run.** The rate rises to nearly $8 \log 2 = 5.5$ nats in both runs. How many nats of information do
-# the codes carry at the end, at the default start?
+# **Predict, then run.** At the default start the rate rises to nearly $8 \log 2 = 5.5$ nats. How many nats of
+# information do the codes carry at the end?
 
 # %%
 lab.predict("information_at_default_start", ...)
@@ -1238,7 +1239,7 @@ assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
 
 # %% [markdown]
 # All images share one code: the rate is nearly the highest possible, the information nearly zero. What the decoder
-# knows is one image, and the ELBO nears that of independent pixels minus the wasted rate. The cause, measured in
+# knows is one image, and the ELBO nears that of independent pixels minus the wasted rate. What happens, measured in
 # `benchmarks/README.md` (25 November 2026): a decoder that starts near grey needs the bits to darken the image, so
 # every image pulls each bit the same way; by step 100, 97 % of the logits are beyond 4 in size, where the sigmoid is
 # flat, and the encoder's gradient has fallen eightyfold. An encoder that sees images minus their mean does not
