@@ -1203,6 +1203,9 @@ for name, each in runs.items():
     bound = by_batches(lab.objectives.exact_elbo, each, x_test).mean().item()
     collapse[name] = bound, *rate_and_information(each, x_test[:500])
 
+# %% [markdown]
+# Left the default start, right that at the mean image.
+
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharey=True)
 for axis, name in zip(axes, runs, strict=True):
