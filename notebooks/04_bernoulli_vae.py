@@ -1179,7 +1179,7 @@ lab.predict("information_at_default_start", ...)
 
 # %%
 def watch(model, watched, data, every=8, **settings):
-    """Train; (step, R, I) of the watched images at every so many steps, and the validation losses."""
+    """Train; (step, R, I) of the watched images every so many steps, and the validation losses."""
     notes, steps = [], itertools.count()
 
     def loss(model, images, labels):
@@ -1347,9 +1347,8 @@ for name, one in real.items():
 # %%
 ahead = {name: (values[name] - bound_of_8).mean().item() for name in real}
 for name in real:
-    print(
-        f"{name}, nats beside 8 bits: ELBO {ahead[name]:+.1f}, log p(x) {by_log_p[name]:+.1f} or more"
-    )
+    print(f"{name}, nats beside 8 bits: ELBO {ahead[name]:+.1f},", end=" ")
+    print(f"log p(x) {by_log_p[name]:+.1f} or more")
 best = max(values, key=lambda name: values[name].mean())
 lab.predict("best_at_one_rate", outcome=best)
 
