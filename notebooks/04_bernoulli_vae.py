@@ -969,7 +969,8 @@ if digits.source == "mnist":
 def reported_elbo(relaxed, kl, x, W, b):
     """relaxed: (L, batch, latent), kl: (batch,), x: (batch, pixels). Returns (batch,) in nats."""
     logits = relaxed @ W.T + b
-    return (x * logits - F.softplus(logits)).sum(-1).mean(0) - kl
+    log_likelihood = (x * logits - F.softplus(logits)).sum(-1)
+    return log_likelihood.mean(0) - kl
 
 
 with lab.seeded(seed):
