@@ -8,7 +8,14 @@ from labutils.objectives import exact_elbo, exact_log_likelihood
 
 import torch
 
-ESTIMATORS = ("exact", "leave_one_out", "disarm", "straight_through", "gumbel_softmax")
+ESTIMATORS = (
+    "exact",
+    "score_function",
+    "leave_one_out",
+    "disarm",
+    "straight_through",
+    "gumbel_softmax",
+)
 SEEDS = 3
 
 

@@ -1,40 +1,50 @@
 """The exercises of notebook 04: bits as latents, and gradients through them."""
 
-from labutils.exercises import pairs
-from labutils.exercises.kinds import Exercise
-from labutils.objectives import kl_bernoulli
+from labutils.exercises import bits, pairs
+from labutils.exercises.kinds import Choice, Exercise, derivation
 
 import math
 
 import torch
-from torch.nn import functional as F
-
-CERTAIN = torch.tensor([[150.0, -150, 0, 40]])
-LOG_2 = ("The divergence of fair coins from fair coins isn't 0.", "Each bit adds one log 2.")
-ENTROPY = ("The result is largest where q is the prior.", "It is log 2 minus the entropy, per bit.")
 
 
-def kl_bits(logits):
-    p = logits.sigmoid()
-    one, zero = F.logsigmoid(logits) + math.log(2), F.logsigmoid(-logits) + math.log(2)
-    return (p * one + (1 - p) * zero).sum(-1)
+def mean_of_bit(logit, g0, g1):
+    return logit.sigmoid() * g1 + (-logit).sigmoid() * g0
 
 
-def kl_from_probabilities(logits):
-    p = logits.sigmoid()
-    return (p * p.log() + (1 - p) * (1 - p).log() + math.log(2)).sum(-1)
+def slope_of_mean(logit, g0, g1):
+    return logit.sigmoid() * (-logit).sigmoid() * (g1 - g0)
 
 
-def kl_from_half_a_logit(logits):
-    return kl_bernoulli(logits, 0.5)
+def chance_to_differ(logit, g0, g1):
+    return 2 * (-logit.abs()).sigmoid()
 
 
+def mean_of_pair(logit, g0, g1):
+    return (-logit.abs()).sigmoid() * (g1 - g0)
+
+
+def factor(logit, g0, g1):
+    return slope_of_mean(logit, g0, g1) / mean_of_pair(logit, g0, g1)
+
+
+def one_bit(draw):
+    """A logit, and g for the bit being 0 and 1, several times."""
+    return 2 * draw.normal(6).double(), *(2 * draw.normal(2, 6).double() - 90)
+
+
+UPHILL = ("Codes that are better become less probable.", "The sign is flipped.")
 OWN_SAMPLE = (
     "The baseline depends on the sample it is subtracted for, which makes the estimate biased.",
     "Leave a sample's own g out of the sum for its baseline, and divide by one less.",
 )
-
 NOT_CENTRED = ("Adding a constant to g changes the result.", "Subtract the mean of the others.")
+SCORE = ("A constant in g moves the logits: the score isn't 0 on average.", "It is z minus p.")
+TOO_LARGE = ("It is divided by L - 1 twice.", "The outer mean divides by L, the baseline by L - 1.")
+SLOPE_TWICE = ("The slope of the sigmoid is multiplied in. The score has it.", "It is z minus p.")
+ONE_OTHER = ("Each sample is compared with a single one.", "Take the mean of all others.")
+OTHER_IMAGES = ("The baseline is a mean of other images.", "The samples are the first axis.")
+SHARED = ("All images share a baseline, though g differs between them.", "Average over samples.")
 
 
 def leave_one_out_gradient(g, z, logits):
@@ -47,82 +57,46 @@ def score_function(g, z, logits):
     return (g[..., None] * (z - logits.sigmoid())).mean(0)
 
 
-NOISE = ("P(z > 1/2) isn't sigmoid(logits): the noise isn't logistic.", "It is log u - log(1 - u).")
-TEMPERATURE = ("The temperature divides too much or too little.", "It divides logit plus noise.")
+SINGLE_DRAW = ("This is in spreads of a single draw. Their mean varies less.", "Divide by a root.")
+ROOT = ("More draws narrow the error of a mean by their root.", "Divide by the root of N.")
+NO_EXACT = ("The exact gradient is not compared with.", "Subtract it from the mean of the draws.")
 
 
-def relaxed_bits(logits, u, temperature):
-    return ((logits + u.logit()) / temperature).sigmoid()
+def errors_off(draws, exact):
+    standard_error = draws.std(0) / math.sqrt(len(draws))
+    return (draws.mean(0) - exact) / standard_error
 
 
-ONE_CODE = (
-    "The samples are averaged into one code. Each of them is a code.",
-    "Average the log-likelihoods, not the codes.",
-)
+NO_FACTOR = ("This is right at a logit of 0 only, where half of it is.", "The factor is missing.")
+NO_ABS = ("Bits with a negative logit learn too slowly.", "The factor takes the logit's size.")
+WRONG_FACTOR = ("The more certain a bit is, the smaller the factor. It should grow.", "Line 3.")
+DOUBLED = ("Everything is twice as large as it should be.", "Half of the difference counts.")
+NO_SIGN = ("A bit grows wherever g(z) is larger, whether it is 1 there or not.", "z - mirrored.")
+SUM_OF_G = ("A constant in g moves the logits.", "Take the difference of g.")
 
 
-def hard_elbo(relaxed, kl, x, W, b):
-    logits = (relaxed > 0.5).float() @ W.T + b
-    return (x * logits - F.softplus(logits)).sum(-1).mean(0) - kl
+def disarm_gradient(of_z, of_mirrored, z, mirrored, logits):
+    difference = (of_z - of_mirrored)[..., None] / 2
+    return (difference * (z - mirrored) * logits.abs().sigmoid()).mean(0)
 
 
-def log_p_x(z, x, W, b):
-    """log p(x given z) of a linear decoder: (samples, batch)."""
-    logits = z @ W.T + b
-    return (x * logits - F.softplus(logits)).sum(-1)
+SOFT = ("A probability is decoded, which is no code.", "Add z, and take the value of p off.")
+
+
+def straight_through_bits(z, logits):
+    p = logits.sigmoid()
+    return z + p - p.detach()
+
+
+def suspect(g, logits, num_samples=2):
+    """An estimator with a fault, to be audited."""
+    u = torch.rand(num_samples, 1, logits.shape[-1])
+    return g(bits.relaxed_bits(logits, u, 0.5)).mean(0)
 
 
 EXERCISES = {
-    "kl_bits": Exercise(
-        "4.3",
-        kl_bits,
-        inputs=lambda draw: (torch.cat([2 * draw.normal(3, 4), CERTAIN]),),
-        gradient=("logits",),
-        mistakes={
-            "kl_bits(logits) - math.log(2) * logits.shape[-1]": LOG_2,
-            "kl_bits(logits) - math.log(2)": LOG_2,
-            "kl_bits(logits) - math.log(2) * (logits.shape[-1] - 1)": LOG_2,
-            "kl_bits(logits) - math.log(2) * logits.shape[-1] * 2": LOG_2,
-            "kl_bits(logits) + math.log(2) * logits.shape[-1]": LOG_2,
-            "kl_bits(logits) - math.log(2) * logits.sigmoid().sum(-1)": LOG_2,
-            "kl_bits(logits) - math.log(2) * (-logits).sigmoid().sum(-1)": LOG_2,
-            kl_from_probabilities: (
-                "0 log 0 is nan, which comes out as soon as a bit is certain.",
-                "Take both logarithms from the logit: F.logsigmoid(a) and F.logsigmoid(-a).",
-            ),
-            "(lambda p: p * (2 * p).log() + (1 - p) * (2 - 2 * p).log())(logits.sigmoid())"
-            ".nan_to_num(0).sum(-1)": (
-                "A bit that is certain counts nothing. It costs log 2, more than any other.",
-                "Take both logarithms from the logit, and nothing is nan.",
-            ),
-            kl_from_half_a_logit: (
-                "The prior has the logit one half. A fair coin has the probability one half.",
-                "The logit of a fair coin is 0.",
-            ),
-            "(logits.sigmoid() * (F.logsigmoid(logits) + math.log(2)) + (-logits).sigmoid()"
-            " * (1 - F.logsigmoid(logits) + math.log(2))).sum(-1)": (
-                "The logarithm of 1 - p isn't 1 minus that of p.",
-                "It is F.logsigmoid(-logits).",
-            ),
-            "-0.5 * (4 * logits.sigmoid() * (-logits).sigmoid()).log().sum(-1)": pairs.KL_REVERSED,
-            "kl_bits(logits.mT)": (
-                "The images are added up, so that each bit has a result of its own.",
-                "Sum over the last axis, the bits.",
-            ),
-            "-kl_bits(logits)": pairs.NEGATIVE_KL,
-            "kl_bits(logits[..., None])": pairs.DIMENSIONS_KEPT,
-            "math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
-            "2 * math.log(2) * logits.shape[-1] - kl_bits(logits)": ENTROPY,
-            "kl_bits(logits).sum()": pairs.PER_EXAMPLE,
-            "kl_bits(logits).mean()": pairs.PER_EXAMPLE,
-            "kl_bits(logits) / math.log(2)": ("These are bits.", "Return nats."),
-            "kl_bits(logits) / logits.shape[-1]": pairs.DIMENSIONS_AVERAGED,
-            "(logits.sigmoid() * (F.logsigmoid(logits) + math.log(2))).sum(-1)": (
-                "A bit that is surely 0 costs nothing, while one that is surely 1 costs log 2.",
-                "The expectation has a second term, for the bit being 0.",
-            ),
-        },
-    ),
+    "kl_bits": bits.KL_BITS,
+    **derivation("bit_slope", "4.8", one_bit, (mean_of_bit, slope_of_mean)),
     "leave_one_out_gradient": Exercise(
         "4.10",
         leave_one_out_gradient,
@@ -133,10 +107,7 @@ EXERCISES = {
             3 * draw.normal(4, 5),
         ),
         mistakes={
-            "-leave_one_out_gradient(g, z, logits)": (
-                "Codes that are better than the others become less probable.",
-                "The sign is flipped: (g - baseline) times (z - p).",
-            ),
+            "-leave_one_out_gradient(g, z, logits)": UPHILL,
             "score_function(g - g.mean(0), z, logits)": OWN_SAMPLE,
             "score_function(g - g.sum(0) / (len(g) - 1), z, logits)": OWN_SAMPLE,
             "score_function(g, z, logits)": ("This is far too noisy.", "Add the baseline."),
@@ -144,130 +115,94 @@ EXERCISES = {
             "score_function(g - (g.sum(0) - g) / len(g), z, logits)": NOT_CENTRED,
             "score_function(g - (g.sum(0) - g), z, logits)": NOT_CENTRED,
             "score_function(g + (g.sum(0) - g) / (len(g) - 1), z, logits)": NOT_CENTRED,
-            "(g[..., None] * (z - logits)).mean(0)": (
-                "The score isn't 0 on average, so that a constant in g moves the logits.",
-                "The score of a bit is z minus its probability; and a baseline is missing.",
-            ),
-            "leave_one_out_gradient(g, z, logits) * len(g) / (len(g) - 1)": (
-                "It is too large, the more so the fewer the samples: it is divided by L - 1 twice.",
-                "The outer mean divides by L, the baseline by L - 1.",
-            ),
+            "(g[..., None] * (z - logits)).mean(0)": SCORE,
+            "leave_one_out_gradient(g, z, logits) * len(g) / (len(g) - 1)": TOO_LARGE,
             "leave_one_out_gradient(g, z, logits) * logits.sigmoid() * (-logits).sigmoid()": (
-                "The slope of the sigmoid is multiplied in. The score has it already.",
-                "The score in the logit is z - sigmoid(logits), and no more.",
+                SLOPE_TWICE
             ),
-            "score_function(g - g.flip(0), z, logits)": (
-                "Each sample is compared with a single one. That does for two samples only.",
-                "Take the mean of all others: their sum, divided by L - 1.",
-            ),
+            "score_function(g - g.flip(0), z, logits)": ONE_OTHER,
             "score_function(g - (g.sum(1, keepdim=True) - g) / (g.shape[1] - 1), z, logits)": (
-                "The baseline is the mean of other images. How hard those are says nothing here.",
-                "Take the other samples of the same image: the first axis.",
+                OTHER_IMAGES
             ),
-            "score_function(g - g.mean(), z, logits)": (
-                "All images share a baseline, though g differs more between images than codes.",
-                "Average over the samples of the same image.",
-            ),
+            "score_function(g - g.mean(), z, logits)": SHARED,
             "(len(g) * g - g.sum(0))[..., None] / (len(g) - 1) * (z - logits.sigmoid())": (
                 pairs.SAMPLES_KEPT
             ),
         },
     ),
-    "relaxed_bits": Exercise(
-        "4.13",
-        relaxed_bits,
-        inputs=lambda draw: (
-            draw.normal(4, 3),
-            0.02 + 0.96 * draw.uniform(4, 3),
-            0.2 + 0.5 * draw.uniform(),
-        ),
-        gradient=("logits",),
+    "errors_off": Exercise(
+        "",
+        errors_off,
+        inputs=lambda draw: (2 + 3 * draw.normal(60, 4), draw.normal(4)),
+        tolerance=0.02,  # a standard deviation with N in the place of N - 1 is right, too
         mistakes={
-            "((logits + u.logit()) * temperature).sigmoid()": (
-                "A low temperature pushes the values to one half. It should push them to 0 and 1.",
-                "Divide by the temperature.",
+            "errors_off(draws, exact) / math.sqrt(len(draws))": SINGLE_DRAW,
+            "errors_off(draws, exact) * math.sqrt(len(draws))": ROOT,
+            "draws.mean(0) / (draws.std(0) / math.sqrt(len(draws)))": NO_EXACT,
+            "errors_off(draws, exact) / draws.std(0)": ("This has a unit.", "Divide by errors."),
+            "-errors_off(draws, exact)": (
+                "The sign is that of exact minus mean.",
+                "Exchange them.",
             ),
-            "(logits + u.logit()).sigmoid() / temperature": TEMPERATURE,
-            "(logits + u.logit()).sigmoid()": TEMPERATURE,
-            "(logits / temperature + u.logit()).sigmoid()": TEMPERATURE,
-            "(logits + u.logit() / temperature).sigmoid()": TEMPERATURE,
-            "(logits + u.log() - (1 - u).log() / temperature).sigmoid()": TEMPERATURE,
-            "((logits + u.logit()) / temperature).softmax(-1)": (
-                "The bits of an image add up to 1, so that at most one is on.",
-                "Each bit is on or off by itself: sigmoid.",
-            ),
-            "((logits - u.logit()) / temperature).sigmoid()": (
-                "The distribution is right, but a large u makes a bit small.",
-                "Equation 4.13 adds the noise.",
-            ),
-            "((logits + u.log()) / temperature).sigmoid()": NOISE,
-            "((logits + u.log() + (1 - u).log()) / temperature).sigmoid()": NOISE,
-            "((logits + u.log() - 1 - u.log()) / temperature).sigmoid()": NOISE,
-            "((logits + u / (1 - u)) / temperature).sigmoid()": NOISE,
-            "((logits + u.log() / (1 - u).log()) / temperature).sigmoid()": NOISE,
-            "((logits + u) / temperature).sigmoid()": NOISE,
-            "((logits - (-u.log()).log()) / temperature).sigmoid()": NOISE,
-            "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": (
-                "A probability and a logit are added.",
-                "The noise is added to the logit itself.",
-            ),
-            "((logits + u.logit()) > 0).float()": ("Hard bits pass no gradient.", "Don't round."),
-            "(logits + u.logit()) / temperature": ("Bits leave [0, 1].", "Add the sigmoid."),
+            "draws.mean(0) - exact": ("This is a difference.", "In standard errors, it is asked."),
         },
     ),
-    "hard_elbo": Exercise(
-        "",
-        hard_elbo,
+    **derivation("disarm_factor", "4.11", one_bit, (chance_to_differ, mean_of_pair, factor)),
+    "disarm_gradient": Exercise(
+        "4.11",
+        disarm_gradient,
         inputs=lambda draw: (
-            draw.uniform(3, 4, 5),
-            draw.positive(4),
-            draw.bits(4, 6),
-            # one pixel is nearly certain: its probability underflows, its logit does not
-            torch.cat([draw.normal(5, 5), 150 * draw.normal(1, 5)]),
-            draw.normal(6),
+            *(2 * draw.normal(2, 3, 4) - 90),
+            *draw.bits(2, 3, 4, 5),
+            2 * draw.normal(4, 5),
         ),
         mistakes={
-            "log_p_x(relaxed, x, W, b).mean(0) - kl": (
-                "The codes that are scored lie between 0 and 1. The model has none of those.",
-                "Round the relaxed bits first.",
+            "-disarm_gradient(of_z, of_mirrored, z, mirrored, logits)": UPHILL,
+            "2 * disarm_gradient(of_z, of_mirrored, z, mirrored, logits)": DOUBLED,
+            "score_function(of_z - of_mirrored, z - mirrored + logits.sigmoid(), logits) / 2": (
+                NO_FACTOR
             ),
-            "hard_elbo(1 - relaxed, kl, x, W, b)": (
-                "A bit that is nearly 1 is rounded to 0, and the other way round.",
-                "A bit is 1 where the relaxed one is above one half.",
+            "((of_z - of_mirrored)[..., None] / 2 * (z - mirrored)).mean(0) * logits.sigmoid()": (
+                NO_ABS
             ),
-            "hard_elbo(relaxed, -kl, x, W, b)": pairs.KL_ADDED,
-            "hard_elbo(relaxed, 0 * kl, x, W, b)": pairs.KL_MISSING,
-            "log_p_x(relaxed.round(), x, W, b) - kl": pairs.SAMPLES_KEPT,
-            "log_p_x(relaxed.round(), x, W, b).sum(0) - kl": pairs.SAMPLES_SUMMED,
-            "log_p_x(relaxed.round(), x, W, b).exp().mean(0).log() - kl": pairs.LOG_OF_MEAN,
-            "log_p_x(relaxed.round(), x, W, b).logsumexp(0) - math.log(len(relaxed)) - kl": (
-                pairs.LOG_OF_MEAN
+            "disarm_gradient(of_z, of_mirrored, z, mirrored, logits) / logits.abs().exp()": (
+                WRONG_FACTOR
             ),
-            "hard_elbo(relaxed, kl, x, W, 0 * b)": (
-                "A code of zeros gives each pixel the probability one half.",
-                "The offsets b are missing.",
+            "disarm_gradient(of_z, of_mirrored, z, mirrored, logits) * (-logits.abs()).sigmoid()": (
+                SLOPE_TWICE
             ),
-            "-hard_elbo(relaxed, kl, x, W, b)": pairs.LOSS,
-            "log_p_x(relaxed.mean(0).round(), x, W, b) - kl": ONE_CODE,
-            "log_p_x(relaxed.round().mean(0), x, W, b) - kl": ONE_CODE,
-            "log_p_x(relaxed[0].round(), x, W, b) - kl": pairs.FIRST_SAMPLE,
-            "hard_elbo(torch.ones_like(relaxed), kl, x, W, b)": (
-                "Every bit comes out as 1, since no relaxed bit lies below 0.",
-                "The threshold is one half. 0 is that of a logit.",
+            "disarm_gradient(of_z, of_mirrored, (z - mirrored).abs(), 0 * z, logits)": NO_SIGN,
+            "disarm_gradient(of_z, -of_mirrored, z, mirrored, logits)": SUM_OF_G,
+            "disarm_gradient(of_z, of_mirrored, z, mirrored, logits) * len(z)": (
+                pairs.SAMPLES_SUMMED
             ),
-            "(lambda a: x * a + F.softplus(a))(relaxed.round() @ W.T + b).sum(-1).mean(0) - kl": (
-                "Pixels get positive log-likelihoods. A probability is at most 1.",
-                "Look at the sign of the softplus.",
+            "(of_z - of_mirrored)[..., None] / 2 * (z - mirrored) * logits.abs().sigmoid()": (
+                pairs.SAMPLES_KEPT
             ),
-            "(x * F.logsigmoid(relaxed.round() @ W.T + b)).sum(-1).mean(0) - kl": (
-                "White pixels cost nothing, however sure the decoder is that they are black.",
-                "A pixel that is 0 has the log-probability F.logsigmoid(-logits).",
-            ),
-            "hard_elbo(relaxed, kl, x, W, b).mean()": pairs.PER_EXAMPLE,
-            "log_p_x(relaxed.round(), x, W, b).mean(0) / x.shape[-1] - kl": (
-                "The log-likelihood is averaged over pixels, which makes the KL count far more.",
-                "The pixels of an image are independent given z: their terms add up.",
-            ),
+        },
+    ),
+    "straight_through_bits": Exercise(
+        "4.12",
+        straight_through_bits,
+        inputs=lambda draw: (draw.bits(3, 4, 5), 2 * draw.normal(4, 5)),
+        gradient=("logits",),
+        mistakes={
+            "z - logits.sigmoid()": ("This is the score.", "The value is that of the bit."),
+            "logits.sigmoid().expand_as(z)": SOFT,
+            "z + logits.sigmoid()": SOFT,
+            "z * logits.sigmoid()": SOFT,
+            "z + logits": ("A bit and a logit are added.", "The value is that of the bit."),
+        },
+    ),
+    "relaxed_bits": bits.RELAXED_BITS,
+    "hard_elbo": bits.HARD_ELBO,
+    "gradient_audit": Choice(
+        "4.13",
+        "B",
+        mistakes={
+            "A": ("Then autograd and finite differences would differ.", "Compare the slopes."),
+            "C": ("Then neither test would see it.", "One of the two lines is odd. Which?"),
+            "D": ("Then the spread would be larger, but fall with the batch.", "Read the spreads."),
         },
     ),
 }

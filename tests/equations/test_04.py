@@ -143,6 +143,8 @@ def test_the_slope_of_the_mean_over_one_bit_is_that_of_finite_differences():
         return logit.sigmoid() * g[1] + (1 - logit.sigmoid()) * g[0]
 
     slope = (mean(logit + h) - mean(logit - h)) / (2 * h)
+    lines = [EXERCISES[f"bit_slope.{k}"].answer(logit, *g) for k in (1, 2)]
+    assert torch.isclose(lines[0], mean(logit)) and torch.isclose(lines[1], slope, rtol=1e-6)
     assert torch.isclose(slope, logit.sigmoid() * (-logit).sigmoid() * (g[1] - g[0]), rtol=1e-6)
 
 
@@ -158,6 +160,19 @@ def agrees(estimator):
 @pytest.mark.equation("4.9")
 def test_the_score_function_averages_to_the_sum_over_codes():
     assert agrees(estimators.score_function)
+
+
+@pytest.mark.equation("4.9")
+def test_the_sum_over_codes_is_differentiated_as_the_score_and_the_score_has_mean_zero():
+    model, codes = tiny_bits()
+    x = images()
+    logits = model.encoder(x).detach().requires_grad_()
+    g = by_hand(model, x, codes)[0].detach()
+    q = torch.where(codes[:, None] == 1, logits.sigmoid(), 1 - logits.sigmoid()).prod(-1)
+    (by_autograd,) = torch.autograd.grad((q * g).sum(), logits)
+    assert torch.allclose(by_autograd, expected_gradient(model, x, codes))
+    score = codes[:, None] - logits.sigmoid()
+    assert torch.allclose((q[..., None] * score).sum(0), torch.zeros_like(logits), atol=1e-12)
 
 
 @pytest.mark.equation("4.10")
@@ -179,6 +194,11 @@ def test_disarm_averages_to_the_sum_over_codes_and_over_its_noise_to_the_slope()
         pair = (g[z] - g[mirrored]) / 2 * (z - mirrored) * logit.abs().sigmoid()
         slope = logit.sigmoid() * (-logit).sigmoid() * (g[1] - g[0])
         assert torch.isclose(pair.mean(), slope, rtol=1e-3)
+        lines = [EXERCISES[f"disarm_factor.{k}"].answer(logit, *g) for k in (1, 2, 3)]
+        counted = (z != mirrored).double().mean()
+        halves = ((g[z] - g[mirrored]) / 2 * (z - mirrored)).mean()
+        wanted = counted, halves, logit.abs().sigmoid()
+        assert all(torch.isclose(a, b, rtol=1e-3) for a, b in zip(lines, wanted, strict=True))
 
 
 @pytest.mark.equation("4.12")

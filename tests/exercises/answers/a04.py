@@ -638,3 +638,239 @@ def hard_negative(relaxed, kl, x, W, b):
     # the loss
     logits = (relaxed > 0.5).float() @ W.T + b
     return kl - (x * logits - F.softplus(logits)).sum(-1).mean(0)
+
+
+# Exercise 4.2
+
+
+@right("bit_slope.1")
+def mean_by_torch(logit, g0, g1):
+    p = torch.sigmoid(logit)
+    return p * g1 + (1 - p) * g0
+
+
+@right("bit_slope.1")
+def mean_from_the_first(logit, g0, g1):
+    return g0 + (g1 - g0) / (1 + torch.exp(-logit))
+
+
+@wrong("bit_slope.1")
+def mean_with_the_outcomes_exchanged(logit, g0, g1):
+    p = logit.sigmoid()
+    return p * g0 + (1 - p) * g1
+
+
+@wrong("bit_slope.1")
+def mean_of_a_fair_coin(logit, g0, g1):
+    return (g0 + g1) / 2
+
+
+@wrong("bit_slope.1")
+def mean_of_the_one_outcome(logit, g0, g1):
+    return logit.sigmoid() * g1
+
+
+@right("bit_slope.2")
+def slope_by_probability(logit, g0, g1):
+    p = logit.sigmoid()
+    return p * (1 - p) * (g1 - g0)
+
+
+@right("bit_slope.2")
+def slope_by_autograd(logit, g0, g1):
+    leaf = logit.detach().clone().requires_grad_()
+    mean = leaf.sigmoid() * g1 + (1 - leaf.sigmoid()) * g0
+    return torch.autograd.grad(mean.sum(), leaf)[0]
+
+
+@wrong("bit_slope.2")
+def slope_without_the_sigmoids(logit, g0, g1):
+    return g1 - g0
+
+
+@wrong("bit_slope.2")
+def slope_downhill(logit, g0, g1):
+    p = logit.sigmoid()
+    return p * (1 - p) * (g0 - g1)
+
+
+@wrong("bit_slope.2")
+def slope_in_the_probability(logit, g0, g1):
+    return logit.sigmoid() * (g1 - g0)
+
+
+# Exercise 4.4
+
+
+@right("errors_off")
+def off_by_root(draws, exact):
+    n = draws.shape[0]
+    return (draws.mean(dim=0) - exact) * n**0.5 / draws.std(dim=0)
+
+
+@right("errors_off")
+def off_by_population_spread(draws, exact):
+    error = (draws.var(0, unbiased=False) / len(draws)).sqrt()
+    return (draws - exact).mean(0) / error
+
+
+@wrong("errors_off")
+def off_in_spreads(draws, exact):
+    return (draws.mean(0) - exact) / draws.std(0)
+
+
+@wrong("errors_off")
+def off_the_other_way(draws, exact):
+    return (exact - draws.mean(0)) / (draws.std(0) / math.sqrt(len(draws)))
+
+
+@wrong("errors_off")
+def off_divided_by_n(draws, exact):
+    return (draws.mean(0) - exact) / (draws.std(0) / len(draws))
+
+
+@wrong("errors_off")
+def off_by_variance(draws, exact):
+    return (draws.mean(0) - exact) / (draws.var(0) / math.sqrt(len(draws)))
+
+
+# Exercise 4.5
+
+
+@right("disarm_factor.1")
+def differ_by_cases(logit, g0, g1):
+    p = logit.sigmoid()
+    return 2 * torch.minimum(p, 1 - p)
+
+
+@wrong("disarm_factor.1")
+def differ_as_independent_bits(logit, g0, g1):
+    p = logit.sigmoid()
+    return 2 * p * (1 - p)
+
+
+@wrong("disarm_factor.1")
+def differ_one_way_only(logit, g0, g1):
+    return (-logit.abs()).sigmoid()
+
+
+@right("disarm_factor.2")
+def pair_from_the_chance(logit, g0, g1):
+    chance = 2 * (1 - logit.abs().sigmoid())
+    return chance * (g1 - g0) / 2
+
+
+@wrong("disarm_factor.2")
+def pair_without_the_half(logit, g0, g1):
+    return 2 * (-logit.abs()).sigmoid() * (g1 - g0)
+
+
+@wrong("disarm_factor.2")
+def pair_that_always_differs(logit, g0, g1):
+    return (g1 - g0) / 2
+
+
+@right("disarm_factor.3")
+def factor_simplified(logit, g0, g1):
+    return logit.abs().sigmoid()
+
+
+@right("disarm_factor.3")
+def factor_by_cases(logit, g0, g1):
+    p = logit.sigmoid()
+    return torch.where(p > 0.5, p, 1 - p)
+
+
+@wrong("disarm_factor.3")
+def factor_without_abs(logit, g0, g1):
+    return logit.sigmoid()
+
+
+@wrong("disarm_factor.3")
+def factor_upside_down(logit, g0, g1):
+    return 1 / logit.abs().sigmoid()
+
+
+# Exercise 4.6
+
+
+@right("disarm_gradient")
+def disarm_in_a_loop(of_z, of_mirrored, z, mirrored, logits):
+    total = torch.zeros_like(logits)
+    for a, b, c, d in zip(of_z, of_mirrored, z, mirrored, strict=True):
+        total = total + 0.5 * (a - b).unsqueeze(-1) * (c - d) * torch.sigmoid(torch.abs(logits))
+    return total / len(z)
+
+
+@right("disarm_gradient")
+def disarm_by_larger_probability(of_z, of_mirrored, z, mirrored, logits):
+    p = logits.sigmoid()
+    product = torch.einsum("lb,lbm->bm", of_z - of_mirrored, z - mirrored)
+    return product * torch.maximum(p, 1 - p) / (2 * z.shape[0])
+
+
+@wrong("disarm_gradient")
+def disarm_without_the_factor(of_z, of_mirrored, z, mirrored, logits):
+    return ((of_z - of_mirrored)[..., None] / 2 * (z - mirrored)).mean(0)
+
+
+@wrong("disarm_gradient")
+def disarm_without_abs(of_z, of_mirrored, z, mirrored, logits):
+    return ((of_z - of_mirrored)[..., None] / 2 * (z - mirrored) * logits.sigmoid()).mean(0)
+
+
+@wrong("disarm_gradient")
+def disarm_without_the_half(of_z, of_mirrored, z, mirrored, logits):
+    return ((of_z - of_mirrored)[..., None] * (z - mirrored) * logits.abs().sigmoid()).mean(0)
+
+
+@wrong("disarm_gradient")
+def disarm_summed(of_z, of_mirrored, z, mirrored, logits):
+    return ((of_z - of_mirrored)[..., None] / 2 * (z - mirrored) * logits.abs().sigmoid()).sum(0)
+
+
+@wrong("disarm_gradient")
+def disarm_with_the_score(of_z, of_mirrored, z, mirrored, logits):
+    return ((of_z - of_mirrored)[..., None] / 2 * (z - logits.sigmoid())).mean(0)
+
+
+# Exercise 4.7
+
+
+@right("straight_through_bits")
+def straight_by_detached_difference(z, logits):
+    p = torch.sigmoid(logits)
+    return p + (z - p).detach()
+
+
+@right("straight_through_bits")
+def straight_by_zero(z, logits):
+    p = logits.sigmoid()
+    zero = p - p.detach()
+    return z.detach() + zero
+
+
+@wrong("straight_through_bits")
+def straight_without_a_gradient(z, logits):
+    return z
+
+
+@wrong("straight_through_bits")
+def straight_with_the_probability(z, logits):
+    return logits.sigmoid().expand(z.shape)
+
+
+@wrong("straight_through_bits")
+def straight_in_the_logit(z, logits):
+    return z + logits - logits.detach()
+
+
+@wrong("straight_through_bits")
+def straight_all_detached(z, logits):
+    p = logits.sigmoid().detach()
+    return z + p - p
+
+
+@wrong("straight_through_bits")
+def straight_added(z, logits):
+    return z + logits.sigmoid()
