@@ -116,8 +116,8 @@ def precision_recall(samples: torch.Tensor, reference: torch.Tensor) -> tuple[fl
 def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     """Squared maximum mean discrepancy of two sets of features (Gretton et al., 2012), Eq. 5.9.
 
-    samples: (N, d), reference: (M, d). The kernel is Gaussian, as wide as the median distance
-    within the reference, and sees every difference of two distributions. The estimate is
+    samples: (N, d), reference: (M, d). The kernel is Gaussian, half as wide as the median
+    distance within the reference, and sees every difference of two distributions. The estimate is
     unbiased: around 0, and so at times below it, for two sets from one distribution. Makes tables
     of N + M by N + M distances at most. Raises ValueError for features that are not finite or of
     another number, and for fewer than two digits.
@@ -127,7 +127,7 @@ def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
         raise ValueError(f"A set needs pairs of digits: expected two or more, got {smaller}.")
     centre = reference.double().mean(0)  # as for precision_recall
     samples, reference = samples.double() - centre, reference.double() - centre
-    width = torch.pdist(reference).median()
+    width = torch.pdist(reference).median() / 2
 
     def kernel(a, b):
         return torch.cdist(a, b).square_().div_(-2 * width**2).exp_()

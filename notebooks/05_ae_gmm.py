@@ -810,9 +810,7 @@ training = space(train_images[shuffled[:n]])
 told = {}
 for name, x in (("training digits", training), ("Gaussian features", same_moments)):
     told[name] = lab.frechet_distance(x, real), lab.quality.kernel_distance(x[spaced], real[spaced])
-    print(
-        f"{name:18} Fréchet {told[name][0]:5.2f}, kernel {1e3 * told[name][1]:5.2f}e-3"
-    )
+    print(f"{name:18} Fréchet {told[name][0]:5.2f}, kernel {1e3 * told[name][1]:5.2f}e-3")
 gap = [told["Gaussian features"][i] > 3 * told["training digits"][i] for i in range(2)]
 lab.predict("not_fooled", outcome={(0, 1): "kernel", (1, 0): "Frechet"}.get(tuple(gap), "neither"))
 

@@ -40,9 +40,8 @@ def slope_in_precision(z, r, mean, covariance):
 
 
 def one_component(draw):
-    root = draw.normal(3, 3)
-    covariance = root @ root.T + torch.eye(3)
-    return draw.normal(7, 3), draw.uniform(7), draw.normal(3), covariance
+    root, z, mean = draw.normal(3, 3).double(), draw.normal(7, 3).double(), draw.normal(3).double()
+    return z, draw.uniform(7).double(), mean, root @ root.T + torch.eye(3)
 
 
 ALL_CODES = ("Each component is averaged over all codes.", "Divide by its own sum of r.")
