@@ -32,15 +32,17 @@ class DigitFeatures:
                 f"trained. Train it first, as in notebook 02."
             )
         self.classifier = classifier
+        total, products = 0, 0
         with evaluating(classifier):
-            hidden = [classifier.features(images) for images in train.images.split(AT_ONCE)]
+            for images in train.images.split(AT_ONCE):
+                hidden = classifier.features(images).double()
+                total, products = total + hidden.sum(0), products + hidden.T @ hidden
         # no more than there are digits or features
-        high = min(len(train), hidden[0].shape[1])
-        dimensions = guards.whole_number(dimensions, "dimensions", high=high)
-        self.mean = sum(part.sum(0) for part in hidden) / len(train)
-        products = sum((part - self.mean).T @ (part - self.mean) for part in hidden)
-        variances, directions = torch.linalg.eigh(products / (len(train) - 1))  # ascending
-        self.directions = directions[:, -dimensions:]
+        dimensions = guards.whole_number(dimensions, "dimensions", high=min(len(train), len(total)))
+        mean = total / len(train)
+        covariance = (products - len(train) * mean.outer(mean)) / (len(train) - 1)
+        variances, directions = torch.linalg.eigh(covariance)  # ascending
+        self.mean, self.directions = mean.float(), directions[:, -dimensions:].float()
         self.kept = (variances[-dimensions:].sum() / variances.sum()).item()
 
     def __repr__(self):
@@ -118,9 +120,9 @@ def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
 
     samples: (N, d), reference: (M, d). The kernel is Gaussian, half as wide as the median
     distance within the reference, and sees every difference of two distributions. The estimate is
-    unbiased: around 0, and so at times below it, for two sets from one distribution. Makes tables
-    of N + M by N + M distances at most. Raises ValueError for features that are not finite or of
-    another number, and for fewer than two digits.
+    unbiased: around 0, and so at times below it, for two sets from one distribution. Raises
+    ValueError for features that are not finite or of another number, for fewer than two digits,
+    and for a reference of copies.
     """
     _check_features(samples, reference)
     if (smaller := min(len(samples), len(reference))) < 2:
@@ -128,14 +130,17 @@ def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     centre = reference.double().mean(0)  # as for precision_recall
     samples, reference = samples.double() - centre, reference.double() - centre
     width = torch.pdist(reference).median() / 2
+    if width == 0:
+        raise ValueError("Most pairs of the reference have the same features: no kernel fits them.")
 
-    def kernel(a, b):
-        return torch.cdist(a, b).square_().div_(-2 * width**2).exp_()
+    def total(a, b):
+        parts = (torch.cdist(part, b).square() for part in a.split(500))
+        return sum((-part / (2 * width**2)).exp().sum() for part in parts)
 
     def among(points):  # without a digit's kernel with itself, which is 1
-        return (kernel(points, points).sum() - len(points)) / (len(points) * (len(points) - 1))
+        return (total(points, points) - len(points)) / (len(points) * (len(points) - 1))
 
-    across = kernel(samples, reference).mean()
+    across = total(samples, reference) / (len(samples) * len(reference))
     return (among(samples) + among(reference) - 2 * across).item()
 
 
