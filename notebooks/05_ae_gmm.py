@@ -693,9 +693,9 @@ calls = {
     "noise": (noise, other_noise),
     "training codes + 100": (kept_codes + 100, new_codes),
 }
-print("gain in nats per code, with       5         20 components")
+print(f"{'gain in nats per code with':29} 5         10 components")
 for name, both in calls.items():
-    reports = [lab.exercises.n05.suspect_gain(vae.prior, *both, size) for size in (5, 20)]
+    reports = [lab.exercises.n05.suspect_gain(vae.prior, *both, size) for size in (5, 10)]
     print(f"{name:25}", *(f"{value:10.2f}" for value in reports))
 
 # %% [markdown]
@@ -924,7 +924,7 @@ place = sorted(competitors, key=distance.get).index("training digits") + 1
 lab.predict("place_of_the_copier", outcome=place)
 
 # %% [markdown]
-# The copier is first. The picture shows both distances, with the floors in black:
+# The picture shows both distances, with the floors in black:
 
 # %% tags=["figure"]
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharey=True)
@@ -949,7 +949,7 @@ lab.figures.show(
 )
 
 # %% tags=["claim"]
-assert place == 1, "by either measure, nothing beats copying"
+assert place <= digits.pick(mnist=1, bundled=2), "hardly anything beats copying"
 assert distance["AE + N(0, I)"] > 2 * distance["AE + one Gaussian"], "N(0, I) is far worse"
 if digits.source == "mnist":
     assert 5 < distance["AE + one Gaussian"] / distance["AE + mixture"] < 12
@@ -964,7 +964,7 @@ assert scores["AE + N(0, I)"][3] < 0.25, "recall is not"
 #   a VAE's, as the handout says, are samples of one Gaussian.
 # - **No number alone.** On MNIST the fragments from $\mathcal{N}(0, I)$ have a higher precision than real digits: they
 #   lie in the middle of the features, in many balls at once. Recall is not deceived.
-# - **Not even two.** The copier wins: compared with test digits, copies of training digits are as good as new ones.
+# - **Not even two.** On MNIST the copier wins: compared with test digits, copies of training digits are as good as new ones.
 #
 # **Repair.** Ask how near samples come to the *training* digits. With $d_i$ the distance of sample $i$ to its nearest
 # training digit and $e_j$ that of held-out digit $j$, the copy rate (after Meehan et al., 2020) is the share of pairs in
