@@ -723,9 +723,9 @@ leaked_codes = lab.check("leaked_codes", leaked_codes)
 #         log_density = Normal(mean, (log_var / 2).exp()).log_prob(z[:, None])  # (N, C, d)
 #         return (log_weight[:, None] + log_density).logsumexp(1).sum(-1)
 #
-# Its density integrates to one. We look at 20,000 draws in the plane, with two components at (-8, -8) and (8, 8), of
-# variance 4: their spread in a component, how often both coordinates are on one side, and the mean log-density of the
-# draws, which for a right pair is minus the entropy.
+# It integrates to one. We look at 20,000 draws in the plane, with two components at (-8, -8) and (8, 8), of
+# variance 4: their spread in a component, and the mean log-density of the draws and of their mirror images, whose second
+# coordinate changes its sign.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -740,7 +740,7 @@ log_both = (two[0][:, None] + log_each).logsumexp(2).sum(-1)  # the last line of
 entropy = math.log(2) + math.log(2 * math.pi * math.e * 4)  # the components hardly overlap
 print(f"spread within a component {(drawn_codes - two[1][chosen]).std():.1f}, of the density 2.0")
 print("mean log-density of the draws {:.1f}, mirrored {:.1f}".format(*log_both.mean(1)))
-print(f"of a right pair: {-entropy:.1f} for its draws, far less mirrored")
+print(f"of a right pair {-entropy:.1f} (minus the entropy), and far less mirrored")
 
 # %% [markdown]
 # **Exercise 5.6** (difficulty 2 of 3, 10 minutes). Mend both faults: the function is to draw from the mixture 5.2 with
