@@ -107,17 +107,31 @@ def tiles(
 def class_scatter(
     points: torch.Tensor, labels: torch.Tensor, title: str | None = None, axes: Axes | None = None
 ) -> Figure:
-    """Points in the plane (N, 2), coloured by class, each class named at its median."""
+    """Points in the plane (N, 2), coloured by class, each class named near its median."""
     axes = axes or plt.figure(figsize=(7, 6)).add_subplot()
     points, labels = points.detach().cpu(), labels.cpu()
-    for label in labels.unique().tolist():
+    classes = labels.unique().tolist()
+    medians = torch.stack([points[labels == label].median(0).values for label in classes])
+    for label, (x, y) in zip(classes, _apart(medians, points), strict=True):
         colour, mine = CLASS_COLOURS[label], points[labels == label]
         axes.scatter(*mine.T.numpy(), s=4, alpha=0.5, color=colour, linewidths=0, rasterized=True)
-        x, y = mine.median(0).values.tolist()
         box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": colour, "linewidth": 2}
         axes.text(x, y, str(label), ha="center", va="center", fontweight="bold", bbox=box)
     axes.set_title(title)
     return axes.figure
+
+
+def _apart(places, points, gap=0.08):
+    """Places (K, 2), pushed from each other as far as a share `gap` of the points' extent."""
+    extent = points.amax(0) - points.amin(0)
+    at = places / extent
+    for _ in range(100):
+        between = at[:, None] - at
+        distance = between.norm(dim=-1).clamp(min=1e-3)
+        at = at + (
+            between / distance[..., None] * (gap - distance).clamp(min=0)[..., None] / 4
+        ).sum(1)
+    return (at * extent).tolist()
 
 
 def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:

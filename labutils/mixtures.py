@@ -136,7 +136,9 @@ class GaussianMixture(_Mixture):
     ) -> "GaussianMixture":
         """Maximum likelihood by EM (scikit-learn), from k-means; codes: (N, d).
 
-        EM ends when a step gains less than `tolerance` nats per code. Raises ValueError for
+        EM ends when a step gains less than `tolerance` nats per code. 1e-4 of the codes' mean
+        variance is added to the variances of each component, since a component that shrinks to
+        one code would have no highest likelihood. Raises ValueError for
         codes that are not finite, all the same, or too few for a covariance.
         """
         from sklearn.mixture import GaussianMixture as Fit  # here, since it is slow to import
@@ -155,7 +157,7 @@ class GaussianMixture(_Mixture):
 
     @property
     def num_parameters(self) -> int:
-        """The P of Eq. 5.5, K (1 + d + d (d + 1) / 2) - 1: the weights sum to one."""
+        """K (1 + d + d (d + 1) / 2) - 1: the weights sum to one, covariances are symmetric."""
         count, d = self.component_distribution.loc.shape
         return count * (1 + d + d * (d + 1) // 2) - 1
 

@@ -32,15 +32,17 @@ class DigitFeatures:
                 f"trained. Train it first, as in notebook 02."
             )
         self.classifier = classifier
+        total, products = 0, 0
         with evaluating(classifier):
-            hidden = [classifier.features(images) for images in train.images.split(AT_ONCE)]
+            for images in train.images.split(AT_ONCE):
+                hidden = classifier.features(images).double()
+                total, products = total + hidden.sum(0), products + hidden.T @ hidden
         # no more than there are digits or features
-        high = min(len(train), hidden[0].shape[1])
-        dimensions = guards.whole_number(dimensions, "dimensions", high=high)
-        self.mean = sum(part.sum(0) for part in hidden) / len(train)
-        products = sum((part - self.mean).T @ (part - self.mean) for part in hidden)
-        variances, directions = torch.linalg.eigh(products / (len(train) - 1))  # ascending
-        self.directions = directions[:, -dimensions:]
+        dimensions = guards.whole_number(dimensions, "dimensions", high=min(len(train), len(total)))
+        mean = total / len(train)
+        covariance = (products - len(train) * mean.outer(mean)) / (len(train) - 1)
+        variances, directions = torch.linalg.eigh(covariance)  # ascending
+        self.mean, self.directions = mean.float(), directions[:, -dimensions:].float()
         self.kept = (variances[-dimensions:].sum() / variances.sum()).item()
 
     def __repr__(self):
@@ -89,7 +91,7 @@ def frechet_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
 
 
 def precision_recall(samples: torch.Tensor, reference: torch.Tensor) -> tuple[float, float]:
-    """Precision and recall of samples (Kynkaanniemi et al., 2019), Eq. 5.9.
+    """Precision and recall of samples (Kynkaanniemi et al., 2019), Eq. 5.10.
 
     samples: (N, d), reference: (M, d) features. A set covers the balls around its members that
     reach to their third nearest neighbour in the set. Precision is the fraction of samples that
@@ -113,6 +115,35 @@ def precision_recall(samples: torch.Tensor, reference: torch.Tensor) -> tuple[fl
     )
 
 
+def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
+    """Squared maximum mean discrepancy of two sets of features (Gretton et al., 2012), Eq. 5.9.
+
+    samples: (N, d), reference: (M, d). The kernel is Gaussian, half as wide as the median
+    distance within the reference, and sees every difference of two distributions. The estimate is
+    unbiased: around 0, and so at times below it, for two sets from one distribution. Raises
+    ValueError for features that are not finite or of another number, for fewer than two digits,
+    and for a reference of copies.
+    """
+    _check_features(samples, reference)
+    if (smaller := min(len(samples), len(reference))) < 2:
+        raise ValueError(f"A set needs pairs of digits: expected two or more, got {smaller}.")
+    centre = reference.double().mean(0)  # as for precision_recall
+    samples, reference = samples.double() - centre, reference.double() - centre
+    width = torch.pdist(reference).median() / 2
+    if width == 0:
+        raise ValueError("Most pairs of the reference have the same features: no kernel fits them.")
+
+    def total(a, b):
+        parts = (torch.cdist(part, b).square() for part in a.split(500))
+        return sum((-part / (2 * width**2)).exp().sum() for part in parts)
+
+    def among(points):  # without a digit's kernel with itself, which is 1
+        return (total(points, points) - len(points)) / (len(points) * (len(points) - 1))
+
+    across = total(samples, reference) / (len(samples) * len(reference))
+    return (among(samples) + among(reference) - 2 * across).item()
+
+
 def class_imbalance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     """Half the summed difference of the class frequencies of two sets of labels (N,), (M,).
 
@@ -132,7 +163,7 @@ def jackknife(
 ) -> float | torch.Tensor:
     """What stands after ±: half of the 95 % interval of measure(samples, reference).
 
-    Of 1.96 standard errors, by the delete-half jackknife, Eq. 5.10. samples: (N, ...), reference:
+    Of 1.96 standard errors, by the delete-half jackknife, Eq. 5.11. samples: (N, ...), reference:
     (M, ...). Halves are drawn without replacement: a bootstrap would repeat digits, whose distance
     to each other is 0. Returns a float, or a tensor (values,) where the measure has several; the
     same each time.

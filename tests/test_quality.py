@@ -9,6 +9,7 @@ from labutils.quality import (
     class_imbalance,
     frechet_distance,
     jackknife,
+    kernel_distance,
     precision_recall,
 )
 
@@ -239,6 +240,39 @@ def test_each_digit_needs_three_neighbours(counts):
     sets = [torch.randn(count, 4) for count in counts]
     with pytest.raises(ValueError, match="more than 3 digits in both, got 3 in one"):
         precision_recall(*sets)
+
+
+# Kernel distance
+
+
+def test_the_kernel_distance_is_zero_on_average_for_one_distribution():
+    with lab.seeded(0):
+        values = torch.tensor(
+            [kernel_distance(torch.randn(60, 2), torch.randn(80, 2)) for _ in range(300)]
+        )
+    assert abs(values.mean()) < 4 * values.std() / 300**0.5
+    assert values.min() < 0
+
+
+def test_the_kernel_distance_sees_what_two_moments_do_not():
+    with lab.seeded(0):
+        gaussian, coins = torch.randn(1_000, 2), torch.randn(1_000, 2).sign()
+        other = torch.randn(1_000, 2)
+    assert frechet_distance(coins, gaussian) < 0.05
+    assert kernel_distance(coins, gaussian) > 0.05 > 20 * abs(kernel_distance(other, gaussian))
+
+
+def test_the_kernel_distance_does_not_mind_where_the_origin_is():
+    with lab.seeded(0):
+        a, b = torch.randn(2, 50, 3, dtype=torch.float64)
+    assert kernel_distance(a + 1e4, b + 1e4) == pytest.approx(kernel_distance(a, b), rel=1e-5)
+
+
+def test_the_kernel_distance_says_what_it_cannot_measure():
+    with pytest.raises(ValueError, match="two or more, got 1"):
+        kernel_distance(torch.zeros(1, 2), torch.randn(9, 2))
+    with pytest.raises(ValueError, match="same features"):
+        kernel_distance(torch.randn(9, 2), torch.zeros(9, 2))
 
 
 # Class imbalance

@@ -165,6 +165,31 @@ class Loop(Exercise):
 
 
 @dataclass(frozen=True)
+class Several(Exercise):
+    """A function with several results, in a tuple; `parts` are their names. They are compared in
+    one row, in which each has the shape of the answer's."""
+
+    parts: tuple[str, ...] = ()
+
+    def run(self, answer: Callable, inputs: Sequence) -> Tensor:
+        got = answer(*inputs)
+        if got is None or got is ...:
+            return got
+        wanted = [tuple(part.shape) for part in self.answer(*inputs)]
+        if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
+            raise Trouble(f"expected {len(wanted)} results: return {', '.join(self.parts)}.")
+        got = [torch.as_tensor(part) for part in got]
+        if [tuple(part.shape) for part in got] != wanted:
+            both = zip(self.parts, wanted, got, strict=True)
+            shapes = [f"{name} {shape}, got {tuple(part.shape)}" for name, shape, part in both]
+            raise Trouble(f"expected the shapes of {'; of '.join(shapes)}.")
+        return torch.cat([part.flatten() for part in got])
+
+    def where(self, index: Sequence[int]) -> str:
+        return f"In one row with all of {', '.join(self.parts)}, entry {index[0]}"
+
+
+@dataclass(frozen=True)
 class Number(Exercise):
     """A number to find, to a relative tolerance. Mistakes are numbers."""
 

@@ -1,63 +1,103 @@
-"""The exercises of notebook 05: mixtures of codes, and measures of samples."""
+"""The exercises of notebook 05: EM, other priors, importance sampling, measures of samples."""
 
 from labutils.exercises import pairs
-from labutils.exercises.kinds import Exercise
+from labutils.exercises.kinds import Bug, Choice, Exercise, Several, derivation
+from labutils.mixtures import GaussianMixture
 
 import math
 
 import torch
+from torch.distributions import MultivariateNormal, Normal
 
 FAR = torch.tensor([[0.0], [-5], [-130], [-140], [-150]])
-WEIGHT = ("The weights don't multiply the densities.", "Add log_weight before normalising.")
-NOBODY = (
-    "Far from all components nobody is responsible: where all densities underflow, this is 0.",
-    "Stay with logarithms: softmax takes the largest term out first.",
-)
-NOT_ONE = ("The responsibilities for a code don't add up to 1.", "Divide by their sum: softmax.")
+NOBODY = ("Far from all components, where densities underflow, nobody is responsible.", "softmax.")
+OVER_CODES = ("The codes share a component, not the components a code.", "Normalise the last axis.")
+HARD = ("Each code belongs to one component alone. EM shares it.", "Return the probabilities.")
+TABLE = ("All responsibilities together add up to 1.", "Those for each code do: the last axis.")
+LOGS = ("Logarithms are divided as if they were probabilities.", "Normalise their exponentials.")
 
 
 def responsibilities(log_weight, log_density):
     return (log_weight + log_density).softmax(-1)
 
 
-FIT = ("The fit has another factor in equation 5.5.", "Multiply the sum over all codes by -2.")
-PRICE = ("A parameter has another price in equation 5.5.", "Each costs log N, to base e.")
-WEIGHTS = ("The wrong number of weights is counted.", "They add up to 1: K - 1 are free.")
-COVARIANCE = (
-    "The free numbers of a covariance are miscounted. It is symmetric, and not diagonal.",
-    "They are its diagonal and what is above it: d (d + 1) / 2.",
-)
+def shares(log_weight, log_density, epsilon):
+    p = (log_weight + log_density).exp()
+    return p / (p.sum(-1, keepdim=True) + epsilon)
 
 
-def bic(total, components, d, n):
-    parameters = components * (1 + d + d * (d + 1) // 2) - 1
-    return -2 * total + parameters * math.log(n)
+def component_bound(z, r, mean, covariance):
+    return (r * MultivariateNormal(mean, covariance).log_prob(z)).sum()
 
 
-def size(components, d):
-    """The number of parameters of a mixture."""
-    return components * (1 + d + d * (d + 1) // 2) - 1
+def slope_in_mean(z, r, mean, covariance):
+    return covariance.inverse() @ (r[:, None] * (z - mean)).sum(0)
 
 
-UNITS = (
-    "Terms of different units are added. In a squared distance every term is a square.",
-    "Square the differences of the means, and those of the standard deviations.",
-)
-CROSS_TERM = ("The distance of a Gaussian from itself isn't 0.", "Look at the cross term, -2 s t.")
-ONLY_HALF = ("Different Gaussians can have distance 0.", "Means and spreads both count.")
+def slope_in_precision(z, r, mean, covariance):
+    centred = z - mean
+    return 0.5 * (r.sum() * covariance - (r[:, None] * centred).T @ centred)
 
 
-def frechet_diagonal(mean_a, std_a, mean_b, std_b):
-    return ((mean_a - mean_b) ** 2).sum() + ((std_a - std_b) ** 2).sum()
+def one_component(draw):
+    root, z, mean = draw.normal(3, 3).double(), draw.normal(7, 3).double(), draw.normal(3).double()
+    return z, draw.uniform(7).double(), mean, root @ root.T + torch.eye(3)
 
+
+ALL_CODES = ("Each component is averaged over all codes.", "Divide by its own sum of r.")
+NOT_SHARES = ("The weights don't add up to 1.", "They are shares of the codes.")
+FROM_ZERO = ("The spread is measured from 0.", "Subtract the new means from the codes.")
+DIAGONAL = ("No two coordinates vary together.", "An outer product has all entries.")
+ONE_MEAN = ("All components have the mean of all codes.", "Weight each code with its r.")
+SUMS = ("Sums over the codes are not divided.", "Divide by the sum of r.")
+
+
+def gaussian_m_step(z, r):
+    count = r.sum(0)
+    means = r.T @ z / count[:, None]
+    centred = z[:, None] - means
+    covariances = torch.einsum("nk,nki,nkj->kij", r, centred, centred)
+    return count / len(z), means, covariances / count[:, None, None]
+
+
+def m_step(z, r, means=None, count=None):
+    """With other means, or another count under the covariances."""
+    weights, right, _ = gaussian_m_step(z, r)
+    means, count = right if means is None else means, r.sum(0) if count is None else count
+    centred = z[:, None] - means
+    covariances = torch.einsum("nk,nki,nkj->kij", r, centred, centred)
+    return weights, means, covariances / count[..., None, None]
+
+
+def elbo_by_samples(log_likelihood, log_prior, log_q):
+    return (log_likelihood + log_prior - log_q).mean(0)
+
+
+ENTROPY = ("A narrower q raises the bound, without end.", "Subtract log q.")
+PRIOR_SIGN = ("Codes improbable under the prior raise the bound.", "Look at the prior's sign.")
+OUTSIDE = ("This is the importance-weighted bound.", "The ELBO is a mean of logarithms.")
+
+
+def importance_estimate(log_likelihood, log_prior, noise, scale):
+    log_q = Normal(0.0, 1.0).log_prob(noise).sum(-1) - noise.shape[-1] * math.log(scale)
+    log_weight = log_likelihood + log_prior - log_q
+    return log_weight.logsumexp(0) - math.log(len(log_weight))
+
+
+STRETCH = ("The scale stretches z, and q doesn't thin. Mass is kept.", "Look at equation 1.7.")
+ONE_AXIS = ("Only one dimension is stretched.", "All d are: d times log scale.")
+VARIANCE = ("The scale is taken for a variance.", "It is a standard deviation.")
+INSIDE = ("This is the ELBO: a mean of logarithms.", "Average the weights, then take the log.")
 
 TWICE = ("A sample counts once for each ball that holds it.", "It counts once in all: any.")
 FRACTION = ("This isn't the fraction of the samples.", "Take the mean of one answer per sample.")
 RADII = torch.tensor([0.5, 0.8, 1, 1.4, 0.05])  # in some sets the last ball is empty
-ONE_RADIUS = (
-    "All balls are given the same radius.",
-    "Compare each distance with the radius of its own ball.",
-)
+ONE_RADIUS = ("All balls are given the same radius.", "Each ball has its own.")
+OF_BALLS = ("This is the fraction of the balls that hold a sample.", "The samples are the rows.")
+IN_ALL = ("A sample counts only if it lies in all balls at once.", "One is enough: any.")
+EDGE = ("A sample on the edge of a ball doesn't count.", "Equation 5.10 says less or equal.")
+NEAREST = ("Only the nearest ball is looked at.", "A larger one, farther away, may hold it.")
+OUTSIDE_ONE = ("A sample counts if it is outside of some ball.", "Look at the comparison.")
 
 
 def precision(distances, radii):
@@ -65,13 +105,56 @@ def precision(distances, radii):
 
 
 def balls(draw):
-    """Distances (N, 5) and radii (5,), a few of which are equal."""
     radii = RADII * (1 + 0.1 * draw.uniform(5))
     distances = 0.1 + 4 * draw.uniform(draw.integers(400, 600), 5)
     distances[: draw.choice((0, 20))] *= 0.01  # in the others, every ball holds some
     outside = (distances > radii).all(1).nonzero()[:5, 0]
     distances[outside, 0] = radii[0]
     return distances, radii
+
+
+def copy_rate(samples, held_out):
+    nearer, equal = samples[:, None] < held_out, samples[:, None] == held_out
+    return nearer.float().mean() + 0.5 * equal.float().mean()
+
+
+TIES = ("Held-out digits against themselves don't give 1/2.", "What does a tie count?")
+REVERSED = ("A copier comes out at 0.", "Count the pairs in which the sample is nearer.")
+ONE_DISTANCE = ("All held-out digits get one distance.", "Compare all pairs.")
+
+
+def score_draws(log_weight, mean, log_var, component, noise):
+    scale = (log_var / 2).exp()
+    z = mean[component] + scale[component] * noise
+    log_density = Normal(mean, scale).log_prob(z[:, None]).sum(-1)
+    return (log_weight + log_density).logsumexp(-1)
+
+
+def published(log_weight, mean, log_var, component, noise, divisor=1, per_coordinate=True):
+    """Draws with standard deviation exp(log_var / divisor); coordinates mixed one by one."""
+    z = mean[component] + (log_var[component] / divisor).exp() * noise
+    log_density = Normal(mean, (log_var / 2).exp()).log_prob(z[:, None])
+    if per_coordinate:
+        return (log_weight[:, None] + log_density).logsumexp(1).sum(-1)
+    return (log_weight + log_density.sum(-1)).logsumexp(-1)
+
+
+def draws_to_score(draw):
+    weight, (mean, log_var) = draw.normal(3).log_softmax(-1), draw.normal(2, 3, 2)
+    return weight, mean, log_var, draw.integers(0, 3, (6,)), draw.normal(6, 2)
+
+
+UNWEIGHTED = ("All components count alike.", "Add log_weight.")
+UNMENDED = ("Both faults are still there.", "Look at one coordinate, then at two.")
+OWN_COMPONENT = ("In the density each coordinate has a component of its own.", "Sum them first.")
+SPREAD = ("The density is right. The draws have another spread.", "Sigma is exp(log_var / 2).")
+BOTH_WIDE = ("Draws and density agree on exp(log_var), a variance.", "Sigma is its root, in both.")
+
+
+def suspect_gain(prior, train, test, components):
+    """A colleague's gain of a mixture over a prior in nats per code. Exercise 5.5 looks at it."""
+    mixture = GaussianMixture.fit(test, components, seed=0)
+    return (mixture.log_prob(test) - prior.log_prob(test)).mean().item()
 
 
 EXERCISES = {
@@ -81,178 +164,133 @@ EXERCISES = {
         inputs=lambda draw: (draw.normal(3).log_softmax(-1), 3 * draw.normal(5, 3) + FAR),
         mistakes={
             "log_density.softmax(-1)": ("All components count alike.", "Add log_weight."),
-            "(log_weight.exp() + log_density).softmax(-1)": WEIGHT,
-            "(log_weight * log_density).softmax(-1)": WEIGHT,
-            "log_weight.exp() * log_density.softmax(-1)": WEIGHT,
-            "(log_weight + log_density).softmax(0)": (
-                "The codes share each component. It is the components that share each code.",
-                "Normalise over the components, the last axis.",
-            ),
-            "(lambda p: p / p.sum(-1, keepdim=True))((log_weight + log_density).exp())": (
-                pairs.OUT_OF_RANGE
-            ),
-            "(lambda p: p / p.sum(-1, keepdim=True))((log_weight + log_density).exp())"
-            ".nan_to_num(0)": NOBODY,
-            **{
-                "(lambda p: p / (p.sum(-1, keepdim=True) + "
-                f"{epsilon}))((log_weight + log_density).exp())": NOBODY
-                for epsilon in ("1e-8", "1e-10", "1e-12")
-            },
-            "torch.nn.functional.one_hot((log_weight + log_density).argmax(-1), len(log_weight))": (
-                "Each code belongs to one component alone. EM shares it, as Bayes' rule does.",
-                "Return the probabilities, not the most probable: softmax.",
-            ),
-            "(log_weight + log_density).flatten().softmax(0).view_as(log_density)": (
-                "The responsibilities for all codes together add up to 1.",
-                "Those for each code do: normalise over the last axis.",
-            ),
-            "(log_weight + log_density).exp()": NOT_ONE,
-            "log_weight + log_density": NOT_ONE,
+            "(log_weight.exp() + log_density).softmax(-1)": ("This is no product.", "Add logs."),
+            "(log_weight + log_density).softmax(0)": OVER_CODES,
+            "shares(log_weight, log_density, 0)": pairs.OUT_OF_RANGE,
+            "shares(log_weight, log_density, 0).nan_to_num(0)": NOBODY,
+            "shares(log_weight, log_density, 1e-8)": NOBODY,
+            "torch.eye(3)[(log_weight + log_density).argmax(-1)]": HARD,
+            "(log_weight + log_density).flatten().softmax(0).view_as(log_density)": TABLE,
+            "(log_weight + log_density).exp()": ("They don't add up to 1.", "Divide by their sum."),
             "(log_weight + log_density).log_softmax(-1)": ("These are logarithms.", "Use softmax."),
-            "(lambda a: a / a.sum(-1, keepdim=True))(log_weight + log_density)": (
-                "Logarithms are divided as if they were probabilities.",
-                "Normalise their exponentials: softmax.",
-            ),
-            "(log_weight + log_density).logsumexp(-1)": ("This is log m(z).", "Divide by it."),
+            "(lambda a: a / a.sum(-1, keepdim=True))(log_weight + log_density)": LOGS,
         },
     ),
-    "bic": Exercise(
+    **derivation(
+        "m_step_derived", "5.4", one_component, (component_bound, slope_in_mean, slope_in_precision)
+    ),
+    "gaussian_m_step": Several(
         "5.5",
-        bic,
+        gaussian_m_step,
+        inputs=lambda draw: (draw.normal(9, 2), draw.normal(9, 3).softmax(-1)),
+        parts=("weights", "means", "covariances"),
+        mistakes={
+            "(r.sum(0), *m_step(z, r)[1:])": NOT_SHARES,
+            "m_step(z, r, r.T @ z / len(z))": ALL_CODES,
+            "m_step(z, r, r.T @ z / 9, torch.tensor(9))": ALL_CODES,
+            "m_step(z, r, None, torch.ones(1))": SUMS,
+            "m_step(z, r, r.T @ z)": SUMS,
+            "m_step(z, r, z.mean(0).expand(3, 2))": ONE_MEAN,
+            "(*m_step(z, r)[:2], m_step(z, r, torch.zeros(3, 2))[2])": FROM_ZERO,
+            "(*m_step(z, r)[:2], m_step(z, r)[2] * torch.eye(2))": DIAGONAL,
+        },
+    ),
+    "elbo_by_samples": Exercise(
+        "",
+        elbo_by_samples,
+        inputs=lambda draw: tuple(draw.normal(3, 5, 4)),
+        mistakes={
+            "(log_likelihood + log_prior + log_q).mean(0)": ENTROPY,
+            "(log_likelihood + log_prior).mean(0)": ("What q is costs nothing.", "Subtract log q."),
+            "(log_likelihood - log_prior - log_q).mean(0)": PRIOR_SIGN,
+            "(log_likelihood - log_q).mean(0)": ("The prior is missing.", "Add its logarithm."),
+            "(log_likelihood + log_prior - log_q).sum(0)": pairs.SAMPLES_SUMMED,
+            "(log_likelihood + log_prior - log_q).mean()": pairs.PER_EXAMPLE,
+            "log_likelihood + log_prior - log_q": pairs.SAMPLES_KEPT,
+            "-elbo_by_samples(log_likelihood, log_prior, log_q)": pairs.LOSS,
+            "(log_likelihood + log_prior - log_q).logsumexp(0) - math.log(5)": OUTSIDE,
+        },
+    ),
+    "importance_estimate": Exercise(
+        "5.14",
+        importance_estimate,
         inputs=lambda draw: (
-            -100 - 300 * draw.uniform(),
-            draw.integers(2, 7),
-            2 * draw.integers(2, 10) + 1,  # odd, so that d // 2 isn't half of it
-            draw.integers(200, 5000),
+            *(5 * draw.normal(6, 4) - 100, 3 * draw.normal(6, 4) - 20),
+            *(draw.normal(6, 4, 3), 0.2 + 0.3 * draw.uniform()),
         ),
         mistakes={
-            "2 * total + size(components, d) * math.log(n)": (
-                "A better fit raises the result. The mixture with the lowest BIC is chosen.",
-                "Minus twice the log-likelihood.",
+            "importance_estimate(log_likelihood, log_prior, noise, 1.0)": STRETCH,
+            "importance_estimate(log_likelihood, log_prior, noise, 1 / scale)": STRETCH,
+            "importance_estimate(log_likelihood, log_prior, noise, scale ** (1 / 3))": ONE_AXIS,
+            "importance_estimate(log_likelihood, log_prior, noise, scale**0.5)": VARIANCE,
+            "(log_likelihood + log_prior).logsumexp(0) - math.log(6)": (
+                "As if q were flat.",
+                "Divide by q.",
             ),
-            "-total + size(components, d) * math.log(n)": FIT,
-            "-2 * total * n + size(components, d) * math.log(n)": FIT,
-            "-2 * total / n + size(components, d) * math.log(n)": FIT,
-            "-2 * total + size(components, d)": PRICE,
-            "-2 * total + size(components, d) * n": PRICE,
-            "-2 * total + size(components, d) * math.log10(n)": PRICE,
-            "-2 * total + size(components, d) * math.log2(n)": PRICE,
-            "-2 * total + 0.5 * size(components, d) * math.log(n)": PRICE,
-            "-2 * total + 2 * size(components, d)": (
-                "This is Akaike's criterion, in which a parameter costs 2, whatever N is.",
-                "In equation 5.5 each parameter costs log N.",
+            "log_likelihood.logsumexp(0) - math.log(6)": (
+                "It suits draws of the prior.",
+                "Divide by q.",
             ),
-            "-2 * total - size(components, d) * math.log(n)": (
-                "A larger mixture is rewarded for its parameters.",
-                "They are a cost, and lower is better: add them.",
-            ),
-            "-2 * total + (size(components, d) + 1) * math.log(n)": WEIGHTS,
-            "-2 * total + components * (d + d * (d + 1) // 2) * math.log(n)": WEIGHTS,
-            "-2 * total + (components * (1 + 2 * d) - 1) * math.log(n)": COVARIANCE,
-            "-2 * total + (components * (1 + d + d * d) - 1) * math.log(n)": COVARIANCE,
-            "-2 * total + components * (1 + d + d * d) * math.log(n)": COVARIANCE,
-            "-2 * total + (components * (1 + d + d * (d + 1)) - 1) * math.log(n)": COVARIANCE,
-            "-2 * total + (components * (1 + d * (d + 1) // 2) - 1) * math.log(n)": (
-                "Each component has d parameters too few.",
-                "Its mean has d numbers, its covariance the d of the diagonal and those above it.",
-            ),
-            "-2 * total + (components * (1 + d + d // 2 * (d + 1)) - 1) * math.log(n)": (
-                "Half of an odd d is cut down to a whole number before it is multiplied.",
-                "Multiply first: d * (d + 1) is even.",
-            ),
-            "-2 * total + (components * (1 + d) + d * (d + 1) // 2 - 1) * math.log(n)": (
-                "All components share one covariance.",
-                "In equation 5.2 each has its own.",
-            ),
-            "-bic(total, components, d, n)": (
-                "The best mixture gets the highest value. In equation 5.5 lower is better.",
-                "Both signs are flipped.",
-            ),
-            "bic(total, components, d, n) / 2": ("This is half of the BIC.", "Compare with 5.5."),
-        },
-    ),
-    "frechet_diagonal": Exercise(
-        "5.8",
-        frechet_diagonal,
-        inputs=lambda draw: (draw.normal(4), draw.positive(4), draw.normal(4), draw.positive(4)),
-        mistakes={
-            "frechet_diagonal(mean_a, std_a, mean_b, std_b).sqrt()": (
-                "This is the distance. Published numbers are its square.",
-                "Leave out the root.",
-            ),
-            "((mean_a - mean_b) ** 2).sum() + ((std_a**2 - std_b**2) ** 2).sum()": UNITS,
-            "((mean_a - mean_b) ** 2).sum() + ((std_a**0.5 - std_b**0.5) ** 2).sum()": UNITS,
-            "(mean_a - mean_b).norm() + ((std_a - std_b) ** 2).sum()": UNITS,
-            "((mean_a - mean_b) ** 2).sum() + (std_a - std_b).abs().sum()": UNITS,
-            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * (std_a * std_b).sqrt()).sum()": (
-                UNITS
-            ),
-            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - 2 * std_a**2 * std_b**2).sum()": UNITS,
-            "(mean_a - mean_b).abs().sum() + (std_a - std_b).abs().sum()": (
-                "Absolute differences are added. Published numbers add their squares.",
-                "Square each difference.",
-            ),
-            "((std_a - std_b) ** 2 - (mean_a - mean_b) ** 2).sum()": (
-                "The farther the means are apart, the closer the Gaussians come out.",
-                "Look at the sign of the first term.",
-            ),
-            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2).sum()"
-            " - 2 * ((std_a * std_b) ** 2).sum().sqrt()": CROSS_TERM,
-            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2).sum()": CROSS_TERM,
-            "((mean_a - mean_b) ** 2 + std_a**2 + std_b**2 - std_a * std_b).sum()": CROSS_TERM,
-            "((mean_a - mean_b) ** 2 + (std_a + std_b) ** 2).sum()": CROSS_TERM,
-            "((mean_a - mean_b) ** 2).sum()": ONLY_HALF,
-            "((std_a - std_b) ** 2).sum()": ONLY_HALF,
-            "(mean_a - mean_b).sum() ** 2 + (std_a - std_b).sum() ** 2": (
-                "Differences of opposite sign cancel.",
-                "Square each difference before the sum.",
-            ),
-            "((mean_a - mean_b) ** 2 + (std_a - std_b) ** 2).mean()": pairs.DIMENSIONS_AVERAGED,
-            "(mean_a - mean_b) ** 2 + (std_a - std_b) ** 2": pairs.DIMENSIONS_KEPT,
+            "(log_likelihood + log_prior - Normal(0.0, 1.0).log_prob(noise).sum(-1)"
+            " + 3 * math.log(scale)).mean(0)": INSIDE,
         },
     ),
     "precision": Exercise(
-        "5.9",
+        "5.10",
         precision,
         inputs=balls,
         mistakes={
             "(distances <= radii).float().mean()": TWICE,
-            "(distances <= radii).sum() / len(distances)": TWICE,
-            "(distances <= radii).any(0).float().mean()": (
-                "This is the fraction of the balls that hold a sample.",
-                "The samples are the rows: one answer for each row.",
-            ),
-            "(distances <= radii).all(1).float().mean()": (
-                "A sample counts only if it lies in all balls at once.",
-                "Equation 5.9 asks for one ball that holds it.",
-            ),
+            "(distances <= radii).any(0).float().mean()": OF_BALLS,
+            "(distances <= radii).all(1).float().mean()": IN_ALL,
             "(distances <= radii).any(1).float().sum()": FRACTION,
-            "(distances <= radii).any().float()": FRACTION,
             "(distances <= radii).any(1).float()": FRACTION,
-            "(distances < radii).any(1).float().mean()": (
-                "A sample on the edge of a ball doesn't count.",
-                "Equation 5.9 says less or equal.",
-            ),
-            "(distances.min(1).values <= radii[distances.argmin(1)]).float().mean()": (
-                "Only the nearest ball is looked at. A larger one, farther away, may hold it too.",
-                "Compare each distance with the radius of its own ball.",
-            ),
+            "(distances < radii).any(1).float().mean()": EDGE,
+            "(distances.min(1).values <= radii[distances.argmin(1)]).float().mean()": NEAREST,
             "(distances <= radii.max()).any(1).float().mean()": ONE_RADIUS,
-            "(distances <= radii.mean()).any(1).float().mean()": ONE_RADIUS,
-            "(distances <= radii).any(1).sum() / len(radii)": FRACTION,
-            "(distances <= radii).any(1).sum() // len(distances)": (
-                "A fraction is cut down to the whole number below it.",
-                "Divide with /, not with //.",
-            ),
-            "100 * precision(distances, radii)": ("This is in percent.", "Leave out the factor."),
-            "(distances >= radii).any(1).float().mean()": (
-                "A sample counts if there is a ball that it is not in.",
-                "Look at the direction of the comparison.",
-            ),
-            "(distances > radii).all(1).float().mean()": (
-                "This is the fraction of the samples that lie in no ball.",
-                "Return the fraction of the others.",
-            ),
+            "(distances >= radii).any(1).float().mean()": OUTSIDE_ONE,
+        },
+    ),
+    "copy_rate": Exercise(
+        "5.12",
+        copy_rate,
+        inputs=lambda draw: (draw.integers(0, 6, (12,)).float(), draw.integers(1, 8, (9,)).float()),
+        mistakes={
+            "(samples[:, None] < held_out).float().mean()": TIES,
+            "(samples[:, None] <= held_out).float().mean()": TIES,
+            "1 - copy_rate(samples, held_out)": REVERSED,
+            "(samples < held_out.median()).float().mean()": ONE_DISTANCE,
+            "(samples == 0).float().mean()": ("Add noise, and a copier escapes.", "Use held_out."),
+        },
+    ),
+    "mixture_prior": Bug(
+        "5.2",
+        score_draws,
+        inputs=draws_to_score,
+        mistakes={
+            "published(log_weight, mean, log_var, component, noise)": UNMENDED,
+            "published(log_weight, mean, log_var, component, noise, 2)": OWN_COMPONENT,
+            "published(log_weight, mean, log_var, component, noise, 1, False)": SPREAD,
+            "score_draws(0 * log_weight, mean, log_var, component, noise)": UNWEIGHTED,
+            "score_draws(log_weight, mean, 2 * log_var, component, noise)": BOTH_WIDE,
+        },
+    ),
+    "leaked_codes": Choice(
+        "",
+        answer="B",
+        mistakes={
+            "A": ("Then no size would gain on noise.", "Which argument has no effect?"),
+            "C": ("Half of a loss is still a loss.", "Which argument has no effect?"),
+            "D": ("Then a far training set would change it.", "Compare the last two lines."),
+        },
+    ),
+    "recall_of_means": Choice(
+        "",
+        answer="C",
+        mistakes={
+            "A": ("Then 50 of them couldn't cover more.", "Compare the first two lines."),
+            "B": ("Then precision would be low.", "Compare the first two lines."),
+            "D": ("Then precision would change too.", "Compare the columns."),
         },
     ),
 }

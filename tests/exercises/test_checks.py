@@ -2,7 +2,7 @@
 
 from labutils import exercises
 from labutils.exercises import CONFIRMED_ON, EXERCISES, SETS, check, digest, named
-from labutils.exercises.kinds import Choice, Draw, Exercise, Line, Loop, Module
+from labutils.exercises.kinds import Choice, Draw, Exercise, Line, Loop, Module, Several
 from labutils.exercises.limits import Caller
 from labutils.exercises.remarks import Trial, remarks
 
@@ -25,7 +25,7 @@ compared = pytest.mark.parametrize(
     "name", [name for name, e in EXERCISES.items() if not isinstance(e, Choice)]
 )
 functions = pytest.mark.parametrize(
-    "name", [n for n, e in EXERCISES.items() if not isinstance(e, (Choice, Module, Loop))]
+    "name", [n for n, e in EXERCISES.items() if not isinstance(e, (Choice, Module, Loop, Several))]
 )
 
 
@@ -125,6 +125,20 @@ def test_an_answer_to_come_is_no_wrong_one(capsys):
     assert fix not in said(capsys, "kl_gaussian", wrong)
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda z, r: None, "not answered yet"),
+        (lambda z, r: ..., "not answered yet"),
+        (lambda z, r: r.T @ z, "expected 3 results: return weights, means, covariances"),
+        (lambda z, r: (r, z), "expected 3 results"),
+        (lambda z, r: (r.mean(0), z, z), "of means (3, 2), got (9, 2); of covariances (3, 2, 2)"),
+    ],
+)
+def test_several_results_are_asked_for_by_name_and_shape(answer, message, capsys):
+    assert message in said(capsys, "gaussian_m_step", answer)
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(KeyError, match="kl_gaussian"):
         check("kl_gausian", lambda: 0)
@@ -180,10 +194,10 @@ def test_memorised_results_are_wrong(capsys):
 
 
 def test_hard_coded_sizes_are_wrong(capsys):
-    def bic(total, components, d, n):
-        return EXERCISES["bic"].answer(total, components, 16, n)
+    def half_width(error, n):
+        return EXERCISES["half_width"].answer(error, 100)
 
-    assert "bic: right" not in said(capsys, "bic", bic)
+    assert "half_width: right" not in said(capsys, "half_width", half_width)
 
 
 def test_the_inputs_change_with_the_answer_and_not_with_the_day(monkeypatch):
@@ -263,7 +277,7 @@ def kl(mean, log_var):
 REMARKS = {
     "a factor": (lambda m, v: 2.5 * kl(m, v), "2.5 times the right one"),
     "a factor of an argument": (
-        lambda total, components, d, n: n * EXERCISES["bic"].answer(total, components, d, n),
+        lambda error, n: n * EXERCISES["half_width"].answer(error, n),
         "1 * n times the right one",
     ),
     "an offset": (lambda m, v: kl(m, v) - 0.3, "the right one plus -0.3"),
@@ -355,7 +369,7 @@ def test_numpy_arrays_of_any_layout_and_a_buffer_of_ones_own_are_right(capsys):
 def test_a_wrong_answer_gets_a_remark_that_is_true(answer, remark, capsys):
     names = answer.__code__.co_varnames[: answer.__code__.co_argcount]
     name = {1: "importance_weighted", 2: "kl_gaussian", 3: "reparameterise"}.get(len(names))
-    name = name or ("bic" if "total" in names else "langevin_step")
+    name = "half_width" if "error" in names else name or "langevin_step"
     trial = Trial(EXERCISES[name], answer, "remarks", Caller(), CONFIRMED_ON)
     assert any(remark in each for each in remarks(trial)), list(remarks(trial))
     assert " instead of " in said(capsys, name, answer) or "It returns" in said(

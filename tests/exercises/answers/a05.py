@@ -1,9 +1,17 @@
+import labutils as lab
+
 import math
 
 import numpy as np
 import torch
-from scipy import linalg, special
-from torch.distributions import Categorical
+from scipy import special, stats
+from torch.distributions import (
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
 
 from . import right, wrong
 
@@ -140,291 +148,367 @@ def responsible_minus(log_weight, log_density):
 # Exercise 5.2
 
 
-@right("bic")
-def bic_as_printed(total, components, d, n):
-    parameters = components * (1 + d + d * (d + 1) / 2) - 1
-    return -2 * total + parameters * math.log(n)
+@right("m_step_derived.1")
+def bound_by_hand(z, r, mean, covariance):
+    gap = z - mean
+    quadratic = ((gap @ covariance.inverse()) * gap).sum(1)
+    constant = torch.logdet(covariance) + len(mean) * math.log(2 * math.pi)
+    return -0.5 * (r @ quadratic + r.sum() * constant)
 
 
-@right("bic")
-def bic_integers(log_likelihood, K, dim, N):
-    return -2 * log_likelihood + np.log(N) * (K - 1 + K * dim + K * dim * (dim + 1) // 2)
+@right("m_step_derived.1")
+def bound_scipy(z, r, mean, covariance):
+    density = stats.multivariate_normal(mean.numpy(), covariance.numpy())
+    return float(r.numpy() @ density.logpdf(z.numpy()))
 
 
-@right("bic")
-def bic_loop(total, components, d, n):
-    count = -1
-    for _ in range(components):
-        count += 1 + d + sum(range(d + 1))
-    return count * math.log(n) - 2 * total
+@wrong("m_step_derived.1")
+def bound_unweighted(z, r, mean, covariance):
+    # r forgotten
+    return MultivariateNormal(mean, covariance).log_prob(z).sum()
 
 
-@right("bic")
-def bic_by_triangle(total, components, d, n):
-    triangle = torch.ones(d, d).tril().sum().item()
-    return math.log(n) * (components * (1 + d + triangle) - 1) - 2.0 * total
+@wrong("m_step_derived.1")
+def bound_per_code(z, r, mean, covariance):
+    # not summed
+    return r * MultivariateNormal(mean, covariance).log_prob(z)
 
 
-@right("bic")
-def bic_comb(total, components, d, n):
-    P = components * math.comb(d + 2, 2) - 1
-    return P * math.log(n) - total - total
+@wrong("m_step_derived.1")
+def bound_averaged(z, r, mean, covariance):
+    # a mean in place of the sum
+    return (r * MultivariateNormal(mean, covariance).log_prob(z)).mean()
 
 
-@wrong("bic")
-def bic_aic(total, components, d, n):
-    # AIC: two for each parameter
-    return -2 * total + 2 * (components * (1 + d + d * (d + 1) / 2) - 1)
+@right("m_step_derived.2")
+def mean_slope_solve(z, r, mean, covariance):
+    return torch.linalg.solve(covariance, r @ (z - mean))
 
 
-@wrong("bic")
-def bic_last_weight(total, components, d, n):
-    # minus one forgotten
-    return -2 * total + components * (1 + d + d * (d + 1) / 2) * math.log(n)
+@right("m_step_derived.2")
+def mean_slope_loop(z, r, mean, covariance):
+    total = 0
+    for code, weight in zip(z, r, strict=True):
+        total = total + weight * covariance.inverse() @ (code - mean)
+    return total
 
 
-@wrong("bic")
-def bic_full_matrix(total, components, d, n):
-    # d squared entries in a covariance
-    return -2 * total + (components * (1 + d + d * d) - 1) * math.log(n)
+@wrong("m_step_derived.2")
+def mean_slope_sign(z, r, mean, covariance):
+    # mean - z
+    return covariance.inverse() @ (r @ (mean - z))
 
 
-@wrong("bic")
-def bic_diagonal(total, components, d, n):
-    # d variances
-    return -2 * total + (components * (1 + 2 * d) - 1) * math.log(n)
+@wrong("m_step_derived.2")
+def mean_slope_twice(z, r, mean, covariance):
+    # the one half forgotten
+    return 2 * covariance.inverse() @ (r @ (z - mean))
 
 
-@wrong("bic")
-def bic_minus_per_component(total, components, d, n):
-    # minus one in every component
-    return -2 * total + components * (d + d * (d + 1) / 2) * math.log(n)
+@wrong("m_step_derived.2")
+def mean_slope_half(z, r, mean, covariance):
+    # the two of the square forgotten
+    return 0.5 * covariance.inverse() @ (r @ (z - mean))
 
 
-@wrong("bic")
-def bic_plus_two(total, components, d, n):
-    # the sign of the likelihood
-    return 2 * total + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)
+@right("m_step_derived.3")
+def precision_slope_einsum(z, r, mean, covariance):
+    gap = z - mean
+    return (r.sum() * covariance - torch.einsum("n,ni,nj->ij", r, gap, gap)) / 2
 
 
-@wrong("bic")
-def bic_higher_is_better(total, components, d, n):
-    # the whole sign turned
-    return 2 * total - (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)
+@right("m_step_derived.3")
+def precision_slope_numpy(z, r, mean, covariance):
+    gap, weight = (z - mean).numpy(), r.numpy()
+    return 0.5 * (weight.sum() * covariance.numpy() - gap.T @ np.diag(weight) @ gap)
 
 
-@wrong("bic")
-def bic_one_log_likelihood(total, components, d, n):
-    # minus, not minus two
-    return -total + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)
+@wrong("m_step_derived.3")
+def precision_slope_twice(z, r, mean, covariance):
+    # the one half forgotten
+    gap = z - mean
+    return r.sum() * covariance - (r[:, None] * gap).T @ gap
 
 
-@wrong("bic")
-def bic_half(total, components, d, n):
-    # the version with one half: -log L + P/2 log N
-    return -total + 0.5 * (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_log2(total, components, d, n):
-    # base two
-    return -2 * total + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log2(n)
-
-
-@wrong("bic")
-def bic_log10(total, components, d, n):
-    # base ten
-    return -2 * total + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log10(n)
-
-
-@wrong("bic")
-def bic_times_n(total, components, d, n):
-    # total taken for a mean
-    return -2 * n * total + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_n_not_logged(total, components, d, n):
-    # P N
-    return -2 * total + (components * (1 + d + d * (d + 1) / 2) - 1) * n
-
-
-@wrong("bic")
-def bic_integer_half(total, components, d, n):
-    # d // 2 rounds down for odd d
-    return -2 * total + (components * (1 + d + d // 2 * (d + 1)) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_bracket(total, components, d, n):
-    # half of d (d - 1): the diagonal forgotten
-    return -2 * total + (components * (1 + d + d * (d - 1) / 2) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_no_means(total, components, d, n):
-    # the means forgotten
-    return -2 * total + (components * (1 + d * (d + 1) / 2) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_shared_covariance(total, components, d, n):
-    # one covariance for all
-    return -2 * total + (components * (1 + d) + d * (d + 1) / 2 - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_sixteen(total, components, d, n):
-    # the codes have 16 numbers
-    return -2 * total + (components * (1 + 16 + 136) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_log_of_total(total, components, d, n):
-    # the logarithm of a log-likelihood
-    return -2 * math.log(abs(total)) + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)
-
-
-@wrong("bic")
-def bic_per_code(total, components, d, n):
-    # divided by n
-    return (-2 * total + (components * (1 + d + d * (d + 1) / 2) - 1) * math.log(n)) / n
+@wrong("m_step_derived.3")
+def precision_slope_sign(z, r, mean, covariance):
+    # the sign
+    gap = z - mean
+    return 0.5 * ((r[:, None] * gap).T @ gap - r.sum() * covariance)
 
 
 # Exercise 5.3
 
 
-@right("frechet_diagonal")
-def frechet_as_hinted(mean_a, std_a, mean_b, std_b):
-    return ((mean_a - mean_b) ** 2).sum() + ((std_a - std_b) ** 2).sum()
+@right("gaussian_m_step")
+def m_step_loop(z, r):
+    weights, means, covariances = [], [], []
+    for k in range(r.shape[1]):
+        share = r[:, k] / r[:, k].sum()
+        weights.append(r[:, k].mean())
+        means.append(share @ z)
+        gap = z - means[-1]
+        covariances.append((share[:, None] * gap).T @ gap)
+    return torch.stack(weights), torch.stack(means), torch.stack(covariances)
 
 
-@right("frechet_diagonal")
-def frechet_as_printed(m, s, mu, t):
-    traces = (s**2).sum() + (t**2).sum()
-    return (m - mu).norm() ** 2 + traces - 2 * (s * t).sum()
+@right("gaussian_m_step")
+def m_step_moments(z, r):
+    share = r / r.sum(0)
+    means = share.T @ z
+    second = torch.einsum("nk,ni,nj->kij", share, z, z)
+    return r.mean(0), means, second - means[:, :, None] * means[:, None, :]
 
 
-@right("frechet_diagonal")
-def frechet_matrices(mean_a, std_a, mean_b, std_b):
-    A, B = np.diag(std_a.numpy() ** 2), np.diag(std_b.numpy() ** 2)
-    gap = mean_a.numpy() - mean_b.numpy()
-    return float(gap @ gap + np.trace(A + B - 2 * linalg.sqrtm(A @ B).real))
+@wrong("gaussian_m_step")
+def m_step_counts(z, r):
+    # counts for weights
+    return r.sum(0), *m_step_loop(z, r)[1:]
 
 
-@right("frechet_diagonal")
-def frechet_loop(mean_a, std_a, mean_b, std_b):
-    total = 0.0
-    for i in range(len(mean_a)):
-        total += (mean_a[i] - mean_b[i]) ** 2 + (std_a[i] - std_b[i]) ** 2
-    return total
+@wrong("gaussian_m_step")
+def m_step_over_all(z, r):
+    # divided by N everywhere
+    means = r.T @ z / len(z)
+    gap = z[:, None] - means
+    return r.mean(0), means, torch.einsum("nk,nki,nkj->kij", r, gap, gap) / len(z)
 
 
-@right("frechet_diagonal")
-def frechet_stacked(mean_a, std_a, mean_b, std_b):
-    difference = torch.cat([mean_a - mean_b, std_a - std_b])
-    return difference @ difference
+@wrong("gaussian_m_step")
+def m_step_from_zero(z, r):
+    # second moments
+    share = r / r.sum(0)
+    return r.mean(0), share.T @ z, torch.einsum("nk,ni,nj->kij", share, z, z)
 
 
-@right("frechet_diagonal")
-def frechet_dist(mean_a, std_a, mean_b, std_b):
-    return torch.dist(mean_a, mean_b) ** 2 + torch.dist(std_a, std_b) ** 2
+@wrong("gaussian_m_step")
+def m_step_not_divided(z, r):
+    # sums for covariances
+    means = (r / r.sum(0)).T @ z
+    gap = z[:, None] - means
+    return r.mean(0), means, torch.einsum("nk,nki,nkj->kij", r, gap, gap)
 
 
-@wrong("frechet_diagonal")
-def frechet_means_only(mean_a, std_a, mean_b, std_b):
-    # the spread forgotten
-    return ((mean_a - mean_b) ** 2).sum()
+@wrong("gaussian_m_step")
+def m_step_only_means(z, r):
+    # one of three
+    return r.T @ z / r.sum(0)[:, None]
 
 
-@wrong("frechet_diagonal")
-def frechet_root(mean_a, std_a, mean_b, std_b):
-    # a distance: the root of the square
-    return (((mean_a - mean_b) ** 2).sum() + ((std_a - std_b) ** 2).sum()).sqrt()
-
-
-@wrong("frechet_diagonal")
-def frechet_averaged(mean_a, std_a, mean_b, std_b):
-    # mean over dimensions
-    return ((mean_a - mean_b) ** 2).mean() + ((std_a - std_b) ** 2).mean()
-
-
-@wrong("frechet_diagonal")
-def frechet_norm_not_squared(mean_a, std_a, mean_b, std_b):
-    # the norm, not its square
-    return (mean_a - mean_b).norm() + ((std_a - std_b) ** 2).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_std_as_variance(mean_a, std_a, mean_b, std_b):
-    # std put in for the variance
-    cross = (std_a * std_b).sqrt()
-    return ((mean_a - mean_b) ** 2).sum() + (std_a + std_b - 2 * cross).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_cross_once(mean_a, std_a, mean_b, std_b):
-    # the two forgotten
-    return ((mean_a - mean_b) ** 2).sum() + (std_a**2 + std_b**2 - std_a * std_b).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_cross_not_rooted(mean_a, std_a, mean_b, std_b):
-    # the root of the product forgotten
-    a, b = std_a**2, std_b**2
-    return ((mean_a - mean_b) ** 2).sum() + (a + b - 2 * a * b).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_cross_added(mean_a, std_a, mean_b, std_b):
-    # sign of the last term
-    return ((mean_a - mean_b) ** 2).sum() + ((std_a + std_b) ** 2).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_no_cross(mean_a, std_a, mean_b, std_b):
-    # the last term forgotten
-    return ((mean_a - mean_b) ** 2).sum() + (std_a**2 + std_b**2).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_variances(mean_a, std_a, mean_b, std_b):
-    # the square of a difference of variances
-    return ((mean_a - mean_b) ** 2).sum() + ((std_a**2 - std_b**2) ** 2).sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_absolute(mean_a, std_a, mean_b, std_b):
-    # absolute differences
-    return (mean_a - mean_b).abs().sum() + (std_a - std_b).abs().sum()
-
-
-@wrong("frechet_diagonal")
-def frechet_each_dimension(mean_a, std_a, mean_b, std_b):
-    # the sum forgotten
-    return (mean_a - mean_b) ** 2 + (std_a - std_b) ** 2
-
-
-@wrong("frechet_diagonal")
-def frechet_sum_then_square(mean_a, std_a, mean_b, std_b):
-    # the square of the sum
-    return (mean_a - mean_b).sum() ** 2 + (std_a - std_b).sum() ** 2
-
-
-@wrong("frechet_diagonal")
-def frechet_sqrt_of_trace(mean_a, std_a, mean_b, std_b):
-    # the root of the trace, not the trace of the root
-    cross = ((std_a * std_b) ** 2).sum().sqrt()
-    return ((mean_a - mean_b) ** 2).sum() + (std_a**2 + std_b**2).sum() - 2 * cross
-
-
-@wrong("frechet_diagonal")
-def frechet_minus_means(mean_a, std_a, mean_b, std_b):
-    # sign of the first term
-    return ((std_a - std_b) ** 2).sum() - ((mean_a - mean_b) ** 2).sum()
+@wrong("gaussian_m_step")
+def m_step_transposed(z, r):
+    # means (d, K)
+    weights, means, covariances = m_step_loop(z, r)
+    return weights, means.T, covariances
 
 
 # Exercise 5.4
+
+
+@right("elbo_by_samples")
+def elbo_with_kl(log_likelihood, log_prior, log_q):
+    kl = log_q - log_prior
+    return log_likelihood.mean(0) - kl.mean(0)
+
+
+@right("elbo_by_samples")
+def elbo_loop(log_likelihood, log_prior, log_q):
+    return sum(a + b - c for a, b, c in zip(log_likelihood, log_prior, log_q, strict=True)) / len(
+        log_q
+    )
+
+
+@wrong("elbo_by_samples")
+def elbo_kl_added(log_likelihood, log_prior, log_q):
+    # plus the KL
+    return (log_likelihood + log_q - log_prior).mean(0)
+
+
+@wrong("elbo_by_samples")
+def elbo_bound(log_likelihood, log_prior, log_q):
+    # the bound of notebook 03
+    weight = log_likelihood + log_prior - log_q
+    return weight.logsumexp(0) - math.log(len(weight))
+
+
+@wrong("elbo_by_samples")
+def elbo_without_q(log_likelihood, log_prior, log_q):
+    # log q forgotten
+    return (log_likelihood + log_prior).mean(0)
+
+
+@wrong("elbo_by_samples")
+def elbo_over_images(log_likelihood, log_prior, log_q):
+    # the wrong axis
+    return (log_likelihood + log_prior - log_q).mean(1)
+
+
+# Exercise 5.10
+
+
+@right("importance_estimate")
+def importance_normal(log_likelihood, log_prior, noise, scale):
+    log_q = Normal(0.0, scale).log_prob(scale * noise).sum(2)
+    return (log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(noise))
+
+
+@right("importance_estimate")
+def importance_by_hand(log_likelihood, log_prior, noise, scale):
+    K, _, d = noise.shape
+    log_q = -0.5 * (noise**2).sum(-1) - d / 2 * math.log(2 * math.pi) - d * math.log(scale)
+    return torch.logsumexp(log_likelihood + log_prior - log_q, 0) - math.log(K)
+
+
+@wrong("importance_estimate")
+def importance_of_noise(log_likelihood, log_prior, noise, scale):
+    # the density of the noise for that of z
+    log_q = Normal(0.0, 1.0).log_prob(noise).sum(-1)
+    return (log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(noise))
+
+
+@wrong("importance_estimate")
+def importance_one_scale(log_likelihood, log_prior, noise, scale):
+    # log scale once
+    log_q = Normal(0.0, 1.0).log_prob(noise).sum(-1) - math.log(scale)
+    return (log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(noise))
+
+
+@wrong("importance_estimate")
+def importance_variance(log_likelihood, log_prior, noise, scale):
+    # scale for a variance
+    log_q = Normal(0.0, scale**0.5).log_prob(scale**0.5 * noise).sum(-1)
+    return (log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(noise))
+
+
+@wrong("importance_estimate")
+def importance_elbo(log_likelihood, log_prior, noise, scale):
+    # the mean of the logarithms
+    return (log_likelihood + log_prior - Normal(0.0, scale).log_prob(scale * noise).sum(-1)).mean(0)
+
+
+@wrong("importance_estimate")
+def importance_naive(log_likelihood, log_prior, noise, scale):
+    # as if drawn from the prior
+    return log_likelihood.logsumexp(0) - math.log(len(noise))
+
+
+@wrong("importance_estimate")
+def importance_no_mean(log_likelihood, log_prior, noise, scale):
+    # log K forgotten
+    log_q = Normal(0.0, scale).log_prob(scale * noise).sum(-1)
+    return (log_likelihood + log_prior - log_q).logsumexp(0)
+
+
+@wrong("importance_estimate")
+def importance_exp(log_likelihood, log_prior, noise, scale):
+    # exponentials that underflow
+    log_q = Normal(0.0, scale).log_prob(scale * noise).sum(-1)
+    return (log_likelihood + log_prior - log_q).exp().mean(0).log()
+
+
+# Exercise 5.8
+
+
+@right("copy_rate")
+def copy_auroc(samples, held_out):
+    return lab.auroc(held_out, samples)
+
+
+@right("copy_rate")
+def copy_loop(samples, held_out):
+    total = 0.0
+    for x in samples.tolist():
+        for y in held_out.tolist():
+            total += 1 if x < y else 0.5 if x == y else 0
+    return total / (len(samples) * len(held_out))
+
+
+@right("copy_rate")
+def copy_signs(samples, held_out):
+    return 0.5 + 0.5 * (held_out - samples[:, None]).sign().mean()
+
+
+@wrong("copy_rate")
+def copy_no_ties(samples, held_out):
+    # ties count nothing
+    return (samples[:, None] < held_out).float().mean()
+
+
+@wrong("copy_rate")
+def copy_whole_ties(samples, held_out):
+    # ties count one
+    return (samples[:, None] <= held_out).float().mean()
+
+
+@wrong("copy_rate")
+def copy_reversed(samples, held_out):
+    # the other way round
+    return lab.auroc(samples, held_out)
+
+
+@wrong("copy_rate")
+def copy_median(samples, held_out):
+    # against the median
+    return (samples < held_out.median()).float().mean()
+
+
+@wrong("copy_rate")
+def copy_zeros(samples, held_out):
+    # exact copies alone
+    return (samples == 0).float().mean()
+
+
+# Exercise 5.6
+
+
+@right("mixture_prior")
+def prior_by_torch(log_weight, mean, log_var, component, noise):
+    std = torch.exp(0.5 * log_var)
+    parts = Independent(Normal(mean, std), 1)
+    mixture = MixtureSameFamily(Categorical(logits=log_weight), parts)
+    return mixture.log_prob(mean[component] + std[component] * noise)
+
+
+@wrong("mixture_prior")
+def prior_as_published(log_weight, mean, log_var, component, noise):
+    # nothing mended
+    z = mean[component] + log_var[component].exp() * noise
+    log_density = Normal(mean, (log_var / 2).exp()).log_prob(z[:, None])
+    return (log_weight[:, None] + log_density).logsumexp(1).sum(-1)
+
+
+@wrong("mixture_prior")
+def prior_sampler_mended(log_weight, mean, log_var, component, noise):
+    # only the sampler
+    z = mean[component] + (log_var[component] / 2).exp() * noise
+    log_density = Normal(mean, (log_var / 2).exp()).log_prob(z[:, None])
+    return (log_weight[:, None] + log_density).logsumexp(1).sum(-1)
+
+
+@wrong("mixture_prior")
+def prior_density_mended(log_weight, mean, log_var, component, noise):
+    # only the density
+    z = mean[component] + log_var[component].exp() * noise
+    log_density = Normal(mean, (log_var / 2).exp()).log_prob(z[:, None]).sum(-1)
+    return (log_weight + log_density).logsumexp(-1)
+
+
+@wrong("mixture_prior")
+def prior_both_wide(log_weight, mean, log_var, component, noise):
+    # exp(log_var) in both
+    z = mean[component] + log_var[component].exp() * noise
+    log_density = Normal(mean, log_var.exp()).log_prob(z[:, None]).sum(-1)
+    return (log_weight + log_density).logsumexp(-1)
+
+
+@wrong("mixture_prior")
+def prior_without_weights(log_weight, mean, log_var, component, noise):
+    # the weights forgotten
+    z = mean[component] + (log_var[component] / 2).exp() * noise
+    return Normal(mean, (log_var / 2).exp()).log_prob(z[:, None]).sum(-1).logsumexp(-1)
+
+
+# Exercise 5.7
 
 
 @right("precision")
