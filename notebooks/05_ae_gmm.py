@@ -13,8 +13,6 @@
 #     name: python3
 # ---
 
-# %%
-
 # %% [markdown]
 # # 05 An autoencoder made generative
 #
@@ -951,7 +949,7 @@ for row, name in enumerate(order):
 axes[0].set(xscale="log", xlabel="Fréchet distance (log scale)", yticks=range(len(order)))
 axes[0].set(yticklabels=order, title="Less is better")
 axes[0].xaxis.set_major_formatter("{x:g}")
-axes[1].set(xscale="symlog", xlim=(-3, 300), xlabel="1,000 x kernel distance (log scale above 1)")
+axes[1].set(xscale="symlog", xlim=(-3, 900), xlabel="1,000 x kernel distance (log scale above 1)")
 axes[1].xaxis.set_major_formatter("{x:g}")
 axes[1].set_title("One order by both")
 lab.figures.show(
