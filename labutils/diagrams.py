@@ -115,7 +115,7 @@ def taxonomy() -> Figure:
     families = (
         ("explicit", "exact", BLUE, (
             ("finite mixture", "density", "likelihood, by EM", "01, 05"),
-            ("belief network, autoregressive", "density", "likelihood", "01"),
+            ("belief network, autoregressive", "density", "likelihood", "01, 06"),
             ("normalising flow", "density", "likelihood", "01"),
         )),
         ("explicit", "bounded", GREEN, (
@@ -127,7 +127,7 @@ def taxonomy() -> Figure:
         )),
         ("implicit", "direct", ORANGE, (
             ("adversarial network (GAN)", "samples", "a game", "named only"),
-            ("autoencoder + mixture", "samples", "reconstruction, then EM", "05"),
+            ("autoencoder + mixture", "samples, a bound", "reconstruction, then EM", "05"),
         )),
         ("implicit", "Markov chain", ORANGE, (
             ("generative stochastic network", "samples", "denoising", "named only"),
@@ -164,8 +164,8 @@ def taxonomy() -> Figure:
         "A tree of generative models. Explicit densities are exact (finite mixtures, belief "
         "networks, flows), bounded (variational autoencoders, diffusion models) or known up to a "
         "constant and sampled by a Markov chain (energy-based models). Implicit ones give samples, "
-        "directly (adversarial networks, autoencoders with a mixture on their codes) or by a "
-        "Markov chain (generative stochastic networks). Columns say what each gives, what it is "
+        "directly (adversarial networks; autoencoders with a mixture on their codes, which have a "
+        "bound too if read as probabilities) or by a Markov chain (generative stochastic networks). Columns say what each gives, what it is "
         "fitted by, and in which notebook it is met.",
     )  # fmt: skip
 

@@ -60,7 +60,8 @@ print("seed  ", seed)
 #
 # A model is **generative** if it places a joint distribution over all observed dimensions of the data. The picture,
 # after Goodfellow (2016), asks two questions: is there an explicit density, exact, bounded or up to a constant? And do
-# samples need a Markov chain? Not every model is fitted by maximum likelihood: see the column "fitted by".
+# samples need a Markov chain? Not every model is fitted by maximum likelihood: see the column "fitted by". (Notebook 05
+# reads an autoencoder both ways.)
 
 # %%
 lab.figures.show(lab.diagrams.taxonomy())
