@@ -165,7 +165,8 @@ def taxonomy() -> Figure:
         "networks, flows), bounded (variational autoencoders, diffusion models) or known up to a "
         "constant and sampled by a Markov chain (energy-based models). Implicit ones give samples, "
         "directly (adversarial networks; autoencoders with a mixture on their codes, which have a "
-        "bound too if read as probabilities) or by a Markov chain (generative stochastic networks). Columns say what each gives, what it is "
+        "bound too if read as probabilities) or by a Markov chain (generative stochastic "
+        "networks). Columns say what each gives, what it is "
         "fitted by, and in which notebook it is met.",
     )  # fmt: skip
 
