@@ -128,7 +128,7 @@ lab.figures.show(
 # $$q_\phi(z \mid x) = \prod_{j=1}^{m} \mathcal{N}\big(z_j;\ \mu_j(x), \sigma_j^2(x)\big),
 #   \qquad \big(\mu(x), \log \sigma^2(x)\big) = \operatorname{encoder}_\phi(x) \tag{3.4}$$
 #
-# The plate is there once for each image; dashed is the inference network.
+# The plate is repeated for each image; dashed is the inference network.
 
 # %%
 lab.figures.show(lab.diagrams.plate())
@@ -214,9 +214,8 @@ lab.predict("gap_of_a_wide_q", outcome=gap_of_wide)
 
 # %% tags=["claim"]
 assert abs(gap_of_wide - (1.5 - math.log(2))) < 1e-5, "KL(N(m, 4 v), N(m, v))"
-for at in (0.5, 1.5, 3.0):
-    assert (log_p_1d(thetas) >= elbo_1d(thetas, at) - 1e-5).all(), "a lower bound"
-    assert abs(log_p_1d(torch.tensor(at)) - elbo_1d(torch.tensor(at), at)) < 1e-5, "it touches"
+assert all((log_p_1d(thetas) >= elbo_1d(thetas, at) - 1e-5).all() for at in (0.5, 1.5, 3.0))
+assert all(abs(log_p_1d(at) - elbo_1d(at, at.item())) < 1e-5 for at in torch.tensor([0.5, 1.5, 3]))
 
 # %% [markdown]
 # It is the KL of 3.6, $\frac{1}{2}(4 - 1 - \log 4)$ nats, at any $\theta$. Moving $q$ to touch, then $\theta$ to the top, and
@@ -557,7 +556,7 @@ assert 0.3 < sparse_share < 0.6, "prior and aggregate posterior differ"
 
 # %% [markdown]
 # In these holes the decoder was hardly trained: some "new digits" are none. The ELBO trades nearness to the prior for
-# reconstruction. Walk through the plane. Question: which class lies at the origin?
+# reconstruction. Walk through the plane: which class lies at the origin?
 
 # %%
 lab.widgets.traversal(model, torch.zeros(2), [0, 1])
@@ -644,13 +643,13 @@ assert outside["autoencoder"] > digits.pick(mnist=2, bundled=1) * outside["VAE"]
     "the codes come to where the prior draws"
 )
 if digits.source == "mnist":
-    assert gaps["VAE"] < gaps["autoencoder"], "the VAE overfits less"
-    assert abs(reconstructed["VAE"][1] - reconstructed["autoencoder"][1]) < 8, "and is no better"
-    assert gaps["VAE"] > 5, "but overfits"
+    assert gaps["VAE"] > 5, "the VAE overfits too"
+    assert abs(reconstructed["VAE"][1] - reconstructed["autoencoder"][1]) < 5, "and is no better"
 
 # %% [markdown]
-# On MNIST regularisation narrows the gap and does not close it; other digits are reconstructed about as well either way.
-# What it does is to bring the codes to where the prior draws: far fewer lie outside the circle.
+# On MNIST the gap stays: over three seeds 10 to 15 nats, with the autoencoder 12 to 21, and not narrower for each
+# (`benchmarks/README.md`, 25 November 2026). Other digits are reconstructed about as well either way. What regularisation
+# does is to bring the codes to where the prior draws.
 
 # %% [markdown]
 # ## 8 The identity, verified
@@ -837,8 +836,8 @@ lab.figures.show(
 # Most of the score function's spread (Williams, 1992) is the constant in $g$; a baseline, the mean of the other samples,
 # removes it.
 #
-# **How many samples $L$?** Kingma and Welling found one enough for minibatches of 100. The estimate varies with the images
-# and with the samples of $z$. Training follows its gradient, so that of the encoder is measured.
+# **How many samples $L$?** Kingma and Welling found one enough for minibatches of 100. The gradient that training follows
+# varies with the images and with the samples of $z$.
 #
 # **Predict, then run.** By what factor does the spread over samples fall from $L = 1$ to $L = 10$?
 
@@ -1093,10 +1092,10 @@ change = walked.view(len(moved), 10, -1).var(1).mean(-1)
 lab.widgets.traversal(vae, start.clamp(-3, 3), moved)
 
 # %% tags=["claim"]
-assert change[-1] < change[:4].mean(), "the least active dimension changes least, or nearly"
+assert change[-1] < change[:4].min(), "the least active dimension changes the images least"
 
 # %% [markdown]
-# The last row: a dimension that costs few nats tells the decoder little.
+# The last row: a dimension with a low rate tells the decoder little.
 
 # %% [markdown]
 # ## 12 A tighter bound from importance weights
@@ -1509,8 +1508,8 @@ print("100 steps on q itself gain {:.2f} ± {:.2f} nats per digit".format(*map(f
 assert gap_left[0] > gap_left[1], "q itself can be improved, without the decoder"
 
 # %% [markdown]
-# **Outlook.** Convolutional decoders share weights over places. A conditional VAE hands both networks the label. A VQ-VAE
-# takes codes from a learned list, with a prior fitted afterwards.
+# **Outlook.** Convolutional decoders share weights over places. A conditional VAE gives both networks the label. A VQ-VAE
+# takes codes from a learned list.
 
 # %% [markdown]
 # ## Summary
@@ -1526,14 +1525,14 @@ assert gap_left[0] > gap_left[1], "q itself can be improved, without the decoder
 #
 # | where | what it says | what is right |
 # | --- | --- | --- |
-# | 0.3 | the posterior is forced "as close as possible" to the standard normal, which avoids overfitting | a trade-off: KL zero is collapse, and the gap narrows but stays (section 7) |
+# | 0.3 | the posterior is forced "as close as possible" to the standard normal, which avoids overfitting | a trade-off: KL zero is collapse, and the gap stays (section 7) |
 # | 0.5, title and eq. 3 | binary observed space, then a Gaussian likelihood | Bernoulli for binary pixels (3.2), Gaussian for grey ones (3.13) |
 # | eq. 4 | $q(z_1, \dots, z_m)$ factorises, without conditioning | $q(z \mid x)$ factorises (3.4) |
 # | eq. 6 | $\mathcal{N}(\mu, \sigma^2 I)$ with a vector $\sigma^2$ | $\mathcal{N}(\mu, \operatorname{diag}(\sigma^2))$ |
 # | eq. 8 | $p_\theta(z \mid x)\, p_\theta(z)$ in the numerator | $p_\theta(x \mid z)\, p_\theta(z)$ (3.3) |
-# | eq. 11 to 17 | the KL of one dimension, used as the whole; $\sigma_{ij}$ as a full covariance | the sum over the dimensions $j$ of 3.7; $i$ is the image, the covariance is diagonal |
-# | eq. 15 to 17 | a bound with $p(x \mid z_j)$ and one dimension's KL | the bound holds with the whole $z$ and the sum over $j$ (3.5) |
-# | eq. 18, 19 | $L = 1$ is enough if the minibatch holds 100 | right, as an empirical remark: section 9 measures why |
+# | eq. 11 to 17 | the KL of one dimension, used as the whole; $\sigma_{ij}$ as a full covariance | the sum over $j$ of 3.7; $i$ is the image, the covariance diagonal |
+# | eq. 15 to 17 | a bound with $p(x \mid z_j)$ and one dimension's KL | with the whole $z$ and the sum over $j$ (3.5) |
+# | eq. 18, 19 | $L = 1$ is enough if the minibatch holds 100 | right, as section 9 measures |
 # | eq. 20 | $\sigma_{ii}, \mu_{ii}$, and no sum over dimensions | the sum over $j$ of $\sigma_{ij}, \mu_{ij}$ (3.8) |
 # | 0.8 | blur because of the root mean square error | section 14: no squared error is involved |
 #
