@@ -593,7 +593,8 @@ for name, build, loss in (
 ):
     torch.manual_seed(seed)
     pair[name] = build(latent_dim=2, hidden_dim=400)
-    lab.fit(pair[name], loss, few, epochs=40, batch_size=50, learning_rate=5e-3, seed=seed)
+    epochs = digits.pick(mnist=40, bundled=20)
+    lab.fit(pair[name], loss, few, epochs=epochs, batch_size=50, learning_rate=5e-3, seed=seed)
 
 # %%
 codes_of = {
