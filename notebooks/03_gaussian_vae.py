@@ -27,7 +27,7 @@
 # - read a VAE in nats: rate, distortion, importance-weighted bound;
 # - explain blur, and tell a posterior collapse that is right from one that is wrong.
 #
-# **Time needed:** about two and a half hours, 85 minutes of them for the exercises. The cells run in about 80 seconds
+# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 80 seconds
 # on two cores.
 
 # %%
@@ -128,7 +128,7 @@ lab.figures.show(
 # $$q_\phi(z \mid x) = \prod_{j=1}^{m} \mathcal{N}\big(z_j;\ \mu_j(x), \sigma_j^2(x)\big),
 #   \qquad \big(\mu(x), \log \sigma^2(x)\big) = \operatorname{encoder}_\phi(x) \tag{3.4}$$
 #
-# The plate is there once for each image; dashed is the inference network.
+# The plate is repeated for each image; dashed is the inference network.
 
 # %%
 lab.figures.show(lab.diagrams.plate())
@@ -215,6 +215,7 @@ lab.predict("gap_of_a_wide_q", outcome=gap_of_wide)
 # %% tags=["claim"]
 assert abs(gap_of_wide - (1.5 - math.log(2))) < 1e-5, "KL(N(m, 4 v), N(m, v))"
 assert all((log_p_1d(thetas) >= elbo_1d(thetas, at) - 1e-5).all() for at in (0.5, 1.5, 3.0))
+assert all(abs(log_p_1d(at) - elbo_1d(at, at.item())) < 1e-5 for at in torch.tensor([0.5, 1.5, 3]))
 
 # %% [markdown]
 # It is the KL of 3.6, $\frac{1}{2}(4 - 1 - \log 4)$ nats, at any $\theta$. Moving $q$ to touch, then $\theta$ to the top, and
@@ -330,7 +331,7 @@ def reparameterise(mean, log_var, eps):
 reparameterise = lab.check("reparameterise", reparameterise)
 
 # %% [markdown]
-# The encoder as a module. Why are there `2 * latent_dim` outputs, and why is there a ReLU in the middle and none at the end?
+# The encoder as a module. Why `2 * latent_dim` outputs, and why a ReLU in the middle and none at the end?
 # (Means and log-variances may have either sign; without the ReLU it is one linear map.)
 
 
@@ -458,7 +459,7 @@ with lab.seeded(seed + 1):
 print("ELBO after an epoch: yours {:.1f}, labutils {:.1f} nats per digit".format(*after))
 
 # %% tags=["claim"]
-assert abs(after[0] - after[1]) < 2, "the same loop, but for noise"
+assert abs(after[0] - after[1]) < digits.pick(mnist=2, bundled=10), "the same, but for noise"
 
 # %% [markdown]
 # **Predict, then run.** Write `.sample()`, which draws the same $z$ without a path for the gradient, in the place of
@@ -555,7 +556,7 @@ assert 0.3 < sparse_share < 0.6, "prior and aggregate posterior differ"
 
 # %% [markdown]
 # In these holes the decoder was hardly trained: some "new digits" are none. The ELBO trades nearness to the prior for
-# reconstruction. Walk through the plane. Question: which class lies at the origin?
+# reconstruction. Walk through the plane: which class lies at the origin?
 
 # %%
 lab.widgets.traversal(model, torch.zeros(2), [0, 1])
@@ -592,7 +593,8 @@ for name, build, loss in (
 ):
     torch.manual_seed(seed)
     pair[name] = build(latent_dim=2, hidden_dim=400)
-    lab.fit(pair[name], loss, few, epochs=40, batch_size=50, learning_rate=5e-3, seed=seed)
+    epochs = digits.pick(mnist=40, bundled=20)
+    lab.fit(pair[name], loss, few, epochs=epochs, batch_size=50, learning_rate=5e-3, seed=seed)
 
 # %%
 codes_of = {
@@ -642,13 +644,13 @@ assert outside["autoencoder"] > digits.pick(mnist=2, bundled=1) * outside["VAE"]
     "the codes come to where the prior draws"
 )
 if digits.source == "mnist":
-    assert gaps["VAE"] < gaps["autoencoder"], "the VAE overfits less"
-    assert abs(reconstructed["VAE"][1] - reconstructed["autoencoder"][1]) < 8, "and is no better"
-    assert gaps["VAE"] > 5, "but overfits"
+    assert gaps["VAE"] > 5, "the VAE overfits too"
+    assert abs(reconstructed["VAE"][1] - reconstructed["autoencoder"][1]) < 5, "and is no better"
 
 # %% [markdown]
-# On MNIST regularisation narrows the gap and does not close it; other digits are reconstructed about as well either way.
-# What it does is to bring the codes to where the prior draws: far fewer lie outside the circle.
+# On MNIST the gap stays: over three seeds 10 to 15 nats, with the autoencoder 12 to 21, and not narrower for each
+# (`benchmarks/README.md`, 25 November 2026). Other digits are reconstructed about as well either way. What regularisation
+# does is to bring the codes to where the prior draws.
 
 # %% [markdown]
 # ## 8 The identity, verified
@@ -688,12 +690,12 @@ def gap_to_posterior(log_q, joint, step):
     return (log_q.exp() * (log_q - log_posterior(joint, step))).sum(0) * step**2
 
 
-some, few = points[::30_011], x_test[:3]
+apart, three = points[::30_011], x_test[:3]
 with torch.no_grad():
-    slowly = model.likelihood(some[:, None]).log_prob(few) + model.prior.log_prob(some)[:, None]
+    slowly = model.likelihood(apart[:, None]).log_prob(three) + model.prior.log_prob(apart)[:, None]
 
 # %% tags=["claim"]
-assert torch.allclose(log_joint(model, few, some), slowly, rtol=1e-4)
+assert torch.allclose(log_joint(model, three, apart), slowly, rtol=1e-4)
 
 # %% [markdown]
 # Both sides of 3.6: $\log p_\theta(x)$ by quadrature, the ELBO by Monte Carlo, the KL by quadrature.
@@ -812,7 +814,8 @@ assert all(
     ((by_path - other).mean(0).abs() < 5 * (by_path - other).std(0) / math.sqrt(count)).all()
     for other in (by_score, with_baseline)
 ), "the three agree on average"
-assert spreads[0] < spreads[2] < spreads[1], "the reparameterised gradient scatters least"
+assert 2 * spreads[2] < spreads[1], "most of the spread is the constant in g"
+assert spreads[0] < spreads[2], "the reparameterised gradient scatters least"
 
 # %%
 figure, axes = plt.subplots(3, 1, figsize=(8, 5.4), sharex=True)
@@ -834,8 +837,8 @@ lab.figures.show(
 # Most of the score function's spread (Williams, 1992) is the constant in $g$; a baseline, the mean of the other samples,
 # removes it.
 #
-# **How many samples $L$?** Kingma and Welling found one enough for minibatches of 100. The estimate varies with the images
-# and with the samples of $z$. Training follows its gradient, so that of the encoder is measured.
+# **How many samples $L$?** Kingma and Welling found one enough for minibatches of 100. The gradient that training follows
+# varies with the images and with the samples of $z$.
 #
 # **Predict, then run.** By what factor does the spread over samples fall from $L = 1$ to $L = 10$?
 
@@ -855,11 +858,11 @@ def spread(gradients):
     return torch.stack(list(gradients)).var(0).sum().sqrt().item()
 
 
-size, draws = min(100, len(x_test) // 10), 60
+size, repeats = min(100, len(x_test) // 10), 60
 with lab.seeded(seed):
-    batches = torch.randperm(len(x_test)).split(size)[: min(draws, len(x_test) // size)]
+    batches = torch.randperm(len(x_test)).split(size)[: min(repeats, len(x_test) // size)]
     of_samples = {
-        L: spread(encoder_gradient(x_test[batches[0]], L) for _ in range(draws)) for L in (1, 10)
+        L: spread(encoder_gradient(x_test[batches[0]], L) for _ in range(repeats)) for L in (1, 10)
     }
     of_both = {L: spread(encoder_gradient(x_test[i], L) for i in batches) for L in (1, 10)}
 lab.predict("ten_times_the_samples", outcome=of_samples[1] / of_samples[10])
@@ -944,7 +947,7 @@ assert abs(audits["D"][2] - 1) > 0.2 and audits["A"][3] < 2
 # **Exercise 3.7** (difficulty 2 of 3, 16 minutes). Which suspect has which fault? By letter: the mean over the pixels;
 # log-variance taken for log sigma; a sample without a path for the gradient; one noise for the whole batch.
 #
-# <details><summary>Hint 1</summary>What would each fault do to each column? Two of them leave three columns
+# <details><summary>Hint 1</summary>What would each fault do to each column? Three of them leave three columns
 # right.</details>
 # <details><summary>Hint 2</summary>A q that is narrower than the KL believes explains the image better than it pays
 # for.</details>
@@ -1004,9 +1007,6 @@ assert tight > digits.pick(mnist=-95.5, bundled=-280), "below the expected nats"
 assert ours.mean() > plane.mean(), "more dimensions help"
 assert gain.std() < ours.std() / 3, "the gain varies less than the ELBO"
 
-# %% [markdown]
-# Both enter the scoreboard.
-
 # %%
 board.enter("Gaussian VAE", elbo=ours, gain=gain, num_samples=1000)
 board
@@ -1059,7 +1059,7 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# **Samples.** Many papers show the means in the upper rows and call them samples; what the model says are the draws below.
+# **Samples.** Many papers call the means in the upper rows samples; those of the model are below.
 
 # %%
 with torch.no_grad(), lab.seeded(seed):
@@ -1093,10 +1093,10 @@ change = walked.view(len(moved), 10, -1).var(1).mean(-1)
 lab.widgets.traversal(vae, start.clamp(-3, 3), moved)
 
 # %% tags=["claim"]
-assert change[-1] < change[:4].mean(), "the least active dimension changes least, or nearly"
+assert change[-1] < change[:4].min(), "the least active dimension changes the images least"
 
 # %% [markdown]
-# The last row: a dimension that costs few nats tells the decoder little.
+# The last row: a dimension with a low rate tells the decoder little.
 
 # %% [markdown]
 # ## 12 A tighter bound from importance weights
@@ -1215,8 +1215,8 @@ lab.figures.show(
 assert torch.allclose(integral, grey_integral(theta), rtol=1e-5)
 
 # %% [markdown]
-# That is one honest way out; a distribution over the 256 grey levels is another. This course **binarises**, or takes a
-# **Gaussian** of learned variance:
+# That is one way out, a distribution over the 256 grey levels another. This course **binarises**, or takes a **Gaussian**
+# of learned variance:
 #
 # $$p_\theta(x \mid z) = \prod_{d=1}^{784} \mathcal{N}\big(x_d;\ f_{\theta, d}(z), s^2\big), \qquad s \text{ learned} \tag{3.13}$$
 #
@@ -1250,8 +1250,8 @@ assert abs(s / rms - 1) < digits.pick(mnist=0.1, bundled=0.5), (
 assert density > 0, "a log-density, unlike a log-probability, can be positive"
 
 # %% [markdown]
-# The learned $s$ is near the error of the reconstructions. Programs that use the squared error with $s = 1$ weigh the KL
-# $1/s^2$ times as much.
+# The learned $s$ is near the error of the reconstructions. Programs with the squared error ($s = 1$) weigh the KL $1/s^2$
+# times as much.
 
 # %% [markdown]
 # ## 14 Where the blur comes from
@@ -1262,8 +1262,12 @@ assert density > 0, "a log-density, unlike a log-probability, can be positive"
 # 2. We look at means, not at samples.
 # 3. The mean averages images that share nearly the same code.
 #
-# The third can be shown: average the 50 training digits whose codes in the plane lie nearest. **Predict, then run.** How
-# close is that average to the decoder's mean?
+# **Predict, then run.** The third can be shown: for ten test digits, average the 50 training digits whose codes in the
+# plane lie nearest. What is the correlation of these averages with the decoder's means, over all pixels? The last row
+# below has 20 dimensions.
+
+# %%
+lab.predict("decoded_with_the_average", ...)
 
 # %%
 with torch.no_grad():
@@ -1279,6 +1283,12 @@ with torch.no_grad():
     averages = digits.train.images[nearest].mean(1)
     decoded = model.likelihood(centers).mean
     sharper = vae.likelihood(vae.posterior(x_test[:10]).mean).mean
+pictures = torch.stack([decoded.flatten(), averages.flatten(), test.images[:10].flatten()])
+likeness = torch.corrcoef(pictures)[0]
+print(f"correlation of the decoded means with the digits themselves: {likeness[2]:.3f}")
+lab.predict("decoded_with_the_average", outcome=likeness[1])
+
+# %%
 rows = torch.cat([test.images[:10], decoded, averages, sharper])
 names = ("digit", "decoded, 2-d", "average of 50", "decoded, 20-d")
 lab.figures.show(
@@ -1288,21 +1298,12 @@ lab.figures.show(
     alt="Ten digits; their two-dimensional reconstructions; averages of the training digits with "
     "the nearest codes, which look the same; and sharper 20-dimensional reconstructions.",
 )
-pictures = torch.stack([decoded.flatten(), averages.flatten(), test.images[:10].flatten()])
-likeness = torch.corrcoef(pictures)[0]
-print(
-    f"correlation of the decoded means with the averages {likeness[1]:.3f}, "
-    f"with the digits themselves {likeness[2]:.3f}"
-)
 
 # %% tags=["claim"]
 assert likeness[1] > 0.9 and likeness[1] > likeness[2]
 assert (sharper * (1 - sharper)).mean() < (decoded * (1 - decoded)).mean(), (
     "with 20 dimensions the means are sharper"
 )
-
-# %% [markdown]
-# With more dimensions the last row is sharper.
 
 # %% [markdown]
 # ## 15 Posterior collapse, and beta
@@ -1463,7 +1464,7 @@ lab.predict("uses_the_code", outcome="turned")
 assert rate_of["along"] < 0.2 and 1.4 < rate_of["turned"] < 1.8
 
 # %% [markdown]
-# Along the axes the noise alone is the data: to ignore the code is right. Turned, independent noise cannot say that the
+# Along the axes the noise alone fits the data: to ignore the code is right. Turned, independent noise cannot say that the
 # coordinates depend on each other.
 #
 # **A collapse that is wrong.** A decoder with eight hidden layers, $\beta = 1$: rates of 0.000 and ELBOs of -206 for three
@@ -1508,8 +1509,8 @@ print("100 steps on q itself gain {:.2f} ± {:.2f} nats per digit".format(*map(f
 assert gap_left[0] > gap_left[1], "q itself can be improved, without the decoder"
 
 # %% [markdown]
-# **Outlook.** Convolutional decoders share weights over places. A conditional VAE hands the label to both networks, and draws
-# the class that one asks for. A VQ-VAE takes codes from a learned list, with a prior fitted afterwards.
+# **Outlook.** Convolutional decoders share weights over places. A conditional VAE gives both networks the label. A VQ-VAE
+# takes codes from a learned list.
 
 # %% [markdown]
 # ## Summary
@@ -1525,14 +1526,14 @@ assert gap_left[0] > gap_left[1], "q itself can be improved, without the decoder
 #
 # | where | what it says | what is right |
 # | --- | --- | --- |
-# | 0.3 | the posterior is forced "as close as possible" to the standard normal, which avoids overfitting | a trade-off: KL zero is collapse, and the gap narrows but stays (section 7) |
+# | 0.3 | the posterior is forced "as close as possible" to the standard normal, which avoids overfitting | a trade-off: KL zero is collapse, and the gap stays (section 7) |
 # | 0.5, title and eq. 3 | binary observed space, then a Gaussian likelihood | Bernoulli for binary pixels (3.2), Gaussian for grey ones (3.13) |
 # | eq. 4 | $q(z_1, \dots, z_m)$ factorises, without conditioning | $q(z \mid x)$ factorises (3.4) |
 # | eq. 6 | $\mathcal{N}(\mu, \sigma^2 I)$ with a vector $\sigma^2$ | $\mathcal{N}(\mu, \operatorname{diag}(\sigma^2))$ |
 # | eq. 8 | $p_\theta(z \mid x)\, p_\theta(z)$ in the numerator | $p_\theta(x \mid z)\, p_\theta(z)$ (3.3) |
-# | eq. 11 to 17 | the KL of one dimension, used as the whole; $\sigma_{ij}$ as a full covariance | the sum over the dimensions $j$ of 3.7; $i$ is the image, the covariance is diagonal |
-# | eq. 15 to 17 | a bound with $p(x \mid z_j)$ and one dimension's KL | the bound holds with the whole $z$ and the sum over $j$ (3.5) |
-# | eq. 18, 19 | $L = 1$ is enough if the minibatch holds 100 | right, as an empirical remark: section 9 measures why |
+# | eq. 11 to 17 | the KL of one dimension, used as the whole; $\sigma_{ij}$ as a full covariance | the sum over $j$ of 3.7; $i$ is the image, the covariance diagonal |
+# | eq. 15 to 17 | a bound with $p(x \mid z_j)$ and one dimension's KL | with the whole $z$ and the sum over $j$ (3.5) |
+# | eq. 18, 19 | $L = 1$ is enough if the minibatch holds 100 | right, as section 9 measures |
 # | eq. 20 | $\sigma_{ii}, \mu_{ii}$, and no sum over dimensions | the sum over $j$ of $\sigma_{ij}, \mu_{ij}$ (3.8) |
 # | 0.8 | blur because of the root mean square error | section 14: no squared error is involved |
 #

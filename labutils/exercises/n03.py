@@ -2,7 +2,6 @@
 
 from labutils.exercises import pairs, vaes
 from labutils.exercises.kinds import Choice, Exercise, Loop, Module, derivation
-from labutils.exercises.vaes import by_std, linear_model, mean_of_both, parts
 
 import math
 
@@ -24,6 +23,37 @@ def kl_of_each(mean, log_var):
 
 
 VARIANCE = ("log_var is taken for the variance or for sigma.", "The variance is its exponential.")
+CONSTANT = ("A constant of the Gaussian's logarithm is missing.", "It is -log(2 pi) / 2.")
+SQUARE = (
+    "The square in the exponent is left out, or taken at the mean of q.",
+    "The mean of (z - mu)^2 under q is sigma^2.",
+)
+LINE_MISTAKES = (
+    {
+        "-expected_log_q(mean, log_var)": ("This is the entropy, E[-log q(z)].", "Flip the sign."),
+        "expected_log_q(mean, log_var) + 0.5": SQUARE,
+        "expected_log_q(mean, log_var) + 0.5 * math.log(2 * math.pi)": CONSTANT,
+        "expected_log_q(mean, 2 * log_var)": pairs.LOG_STD,
+        "-0.5 * (math.log(2 * math.pi) + log_var + log_var.exp())": (
+            "(z - mu)^2 / sigma^2 doesn't depend on sigma once its mean is taken.",
+            "It is divided by the variance: which number is left?",
+        ),
+    },
+    {
+        "expected_log_p(mean, log_var) + 0.5 * log_var.exp()": (
+            "z is taken at the mean of q, so that the spread of q costs nothing.",
+            "The mean of z^2 is mu^2 plus the variance.",
+        ),
+        "expected_log_p(0 * mean, log_var)": (
+            "The mean of q costs nothing, wherever it is.",
+            "The mean of z^2 is mu^2 plus the variance.",
+        ),
+        "expected_log_p(mean, log_var) + 0.5 * math.log(2 * math.pi)": CONSTANT,
+        "expected_log_p(mean, 2 * log_var)": pairs.LOG_STD,
+        "-0.5 * (math.log(2 * math.pi) + log_var + mean**2)": VARIANCE,
+    },
+    {"-kl_of_each(mean, log_var)": pairs.NEGATIVE_KL},
+)
 TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
 
 PRIOR = ("The divergence of the prior from itself isn't 0.", "There is a -1 in the bracket.")
@@ -74,11 +104,6 @@ def elbo(model, x, eps):
     return (of_each.mean(0) - kl_gaussian(mean, log_var)).mean()
 
 
-NOT_ONE = ("Each image keeps a number of its own.", "Equation 3.8 is one number for the batch.")
-NOISE = ("All images of a batch share their noise.", "eps has a row for each sample and image.")
-WIDTH = ("The spread of z isn't that of q, whose KL is subtracted.", "Use reparameterise.")
-
-
 def train_vae(model, batches, optimiser):
     for x, eps in batches:
         optimiser.zero_grad()
@@ -87,17 +112,17 @@ def train_vae(model, batches, optimiser):
 
 
 SHOWN = {
-    "A": "its batch mean doesn't settle as the batch grows, and the other three audits pass",
-    "B": "it exceeds the exact value, though its units and its gradient are right",
-    "C": "a fair coin per pixel costs 0.7 nats there",
-    "D": "its value is that of a right ELBO, and its gradient is not that of its value",
+    "A": "The batch mean of A doesn't settle as the batch grows; its other three audits pass.",
+    "B": "B exceeds the exact value, though its units and its gradient are right.",
+    "C": "C gives the nats of one fair coin, 0.7, for an image of 784.",
+    "D": "The value of D is that of a right ELBO, but its gradient isn't that of its value.",
 }
 
 
 def audited(letter):
     """The choice of a suspect; each other one gets what its audits show."""
     others = {
-        other: (f"Of {other}, {shown}.", "Look for the column in which one suspect stands out.")
+        other: (shown, "Look for the column in which one suspect stands out.")
         for other, shown in SHOWN.items()
         if other != letter
     }
@@ -118,6 +143,7 @@ EXERCISES = {
         "3.7",
         inputs=lambda draw: tuple(draw.normal(2, 4, 3).double()),
         lines=(expected_log_q, expected_log_p, kl_of_each),
+        mistakes=LINE_MISTAKES,
     ),
     "kl_gaussian": Exercise(
         "3.7",
@@ -213,39 +239,9 @@ EXERCISES = {
             *(draw.normal(6, 4) / 2, draw.normal(2, 6) / 2),
             *(draw.bits(4, 6), draw.normal(3, 4, 2)),
         ),
-        given=lambda A, B, x, eps: (linear_model(A, B), x, eps),
-        gradient=("A", "B"),
-        mistakes={
-            "-elbo(model, x, eps)": pairs.LOSS,
-            parts(lambda ll, kl: (ll.mean(0) + kl).mean()): pairs.KL_ADDED,
-            parts(lambda ll, kl: ll.mean()): pairs.KL_MISSING,
-            parts(lambda ll, kl: (ll.mean(0) - kl).sum()): pairs.BATCH_SUMMED,
-            parts(lambda ll, kl: (ll.sum(0) - kl).mean()): pairs.SAMPLES_SUMMED,
-            parts(lambda ll, kl: (ll[0] - kl).mean()): pairs.FIRST_SAMPLE,
-            parts(lambda ll, kl: ll - kl): pairs.SAMPLES_KEPT,
-            parts(lambda ll, kl: ll.mean(0) - kl): NOT_ONE,
-            parts(lambda ll, kl: (ll.mean(0) / 6 - kl).mean()): (
-                "The log-likelihood is one per pixel, the KL one per image.",
-                "Sum over the pixels.",
-            ),
-            parts(lambda ll, kl: (ll.logsumexp(0) - math.log(len(ll)) - kl).mean()): (
-                pairs.LOG_OF_MEAN
-            ),
-            parts(mean_of_both, noise=lambda e: e[:, :1]): NOISE,
-            by_std: WIDTH,
-            parts(mean_of_both, noise=lambda e: 0 * e): (
-                "z is the mean of q, so that its spread costs nothing.",
-                "Use the noise.",
-            ),
-            parts(mean_of_both, kl=lambda m, v: kl_gaussian(m, v) / 2): (
-                "The KL is averaged over the latent dimensions.",
-                "Equation 3.7 is a sum.",
-            ),
-            parts(lambda ll, kl: -(ll.mean(0) - kl).sum()): (
-                "This is a loss, and it grows with the batch.",
-                "Return the mean of the ELBO itself.",
-            ),
-        },
+        given=lambda encoder, decoder, x, eps: (vaes.linear_model(encoder, decoder), x, eps),
+        gradient=("encoder", "decoder"),
+        mistakes=vaes.ELBO_MISTAKES,
     ),
     "train_vae": Loop(
         "",

@@ -1,7 +1,9 @@
 """VAEs under a check: models of given weights, ELBOs with one thing changed, and loops."""
 
+from labutils.exercises import pairs
 from labutils.objectives import kl_diagonal_gaussian
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -15,10 +17,10 @@ def log_likelihood(model, z, x):
     return (x * logits - F.softplus(logits)).sum(-1)
 
 
-def linear_model(A, B):
-    """An encoder and a decoder of one layer each: A (pixels, 2 latent), B (latent, pixels)."""
+def linear_model(encoder, decoder):
+    """A layer each, of given weights: encoder (pixels, 2 latent), decoder (latent, pixels)."""
     return SimpleNamespace(
-        encoder=lambda x: (x @ A).clamp(-8, 8).chunk(2, dim=-1), decoder=lambda z: z @ B
+        encoder=lambda x: (x @ encoder).clamp(-8, 8).chunk(2, dim=-1), decoder=lambda z: z @ decoder
     )
 
 
@@ -44,6 +46,60 @@ def by_std(model, x, eps):
     mean, log_var = model.encoder(x)
     z = mean + log_var.exp() * eps
     return mean_of_both(log_likelihood(model, z, x), kl_diagonal_gaussian(mean, log_var))
+
+
+def by_probabilities(model, x, eps):
+    given = SimpleNamespace(encoder=model.encoder, decoder=lambda z: model.decoder(z).sigmoid())
+    return right(given, x, eps)
+
+
+ELBO_MISTAKES = {
+    parts(lambda ll, kl: -mean_of_both(ll, kl)): pairs.LOSS,
+    parts(lambda ll, kl: (ll.mean(0) + kl).mean()): pairs.KL_ADDED,
+    parts(lambda ll, kl: ll.mean()): pairs.KL_MISSING,
+    parts(lambda ll, kl: (ll.mean(0) - kl).sum()): pairs.BATCH_SUMMED,
+    parts(lambda ll, kl: (ll.sum(0) - kl).mean()): pairs.SAMPLES_SUMMED,
+    parts(lambda ll, kl: (ll[0] - kl).mean()): pairs.FIRST_SAMPLE,
+    parts(lambda ll, kl: ll - kl): pairs.SAMPLES_KEPT,
+    parts(lambda ll, kl: ll.mean(0) - kl): (
+        "Each image keeps a number of its own.",
+        "Equation 3.8 is one number for the batch.",
+    ),
+    parts(lambda ll, kl: (ll.mean(0) / 6 - kl).mean()): (
+        "The log-likelihood is one per pixel, the KL one per image.",
+        "Sum over the pixels.",
+    ),
+    parts(lambda ll, kl: (ll.logsumexp(0) - math.log(len(ll)) - kl).mean()): pairs.LOG_OF_MEAN,
+    parts(lambda ll, kl: (ll.logsumexp(0) - kl).mean()): (
+        "The samples' likelihoods are added up, not averaged, and not their logarithms.",
+        "Take the mean of the log-likelihoods: no logsumexp.",
+    ),
+    parts(lambda ll, kl: ll.mean() - kl.sum()): (
+        "The KL is summed over the batch, the log-likelihood averaged.",
+        "Both are means over the images.",
+    ),
+    parts(mean_of_both, noise=lambda e: e[:, :1]): (
+        "All images of a batch share their noise.",
+        "eps has a row for each sample and image.",
+    ),
+    by_std: ("The spread of z isn't that of q, whose KL is subtracted.", "Use reparameterise."),
+    by_probabilities: (
+        "The decoder's logits are squeezed by a sigmoid, then taken for logits once more.",
+        "The formula of Hint 1 takes the decoder's output as it is.",
+    ),
+    parts(mean_of_both, noise=lambda e: 0 * e): (
+        "z is the mean of q, so that its spread costs nothing.",
+        "Use the noise.",
+    ),
+    parts(mean_of_both, kl=lambda m, v: kl_diagonal_gaussian(m, v) / 2): (
+        "The KL is averaged over the latent dimensions.",
+        "Equation 3.7 is a sum.",
+    ),
+    parts(lambda ll, kl: -(ll.mean(0) - kl).sum()): (
+        "This is a loss, and it grows with the batch.",
+        "Return the mean of the ELBO itself.",
+    ),
+}
 
 
 class Tiny(nn.Module):
@@ -90,7 +146,14 @@ def stepper(loss=lambda m, x, e: -right(m, x, e), zero=True, first=False):
     return step
 
 
+def twice(model, batches, optimiser):
+    """The whole loop, two times over."""
+    for _ in range(2):
+        loop(stepper())(model, batches, optimiser)
+
+
 LOOP_MISTAKES = {
+    twice: ("Each batch is used twice.", "The exercise asks for one step per batch."),
     loop(stepper(right)): (
         "The ELBO falls: it steps downhill.",
         "Losses are minimised.",

@@ -312,6 +312,12 @@ def entropy_itself(mean, log_var):
     return 0.5 * (math.log(2 * math.pi) + log_var + 1)
 
 
+@wrong("kl_lines.1")
+def density_at_the_mean(mean, log_var):
+    # z replaced by its mean
+    return Normal(mean, (log_var / 2).exp()).log_prob(mean)
+
+
 @right("kl_lines.2")
 def second_moment(mean, log_var):
     second = mean.square() + log_var.exp()
@@ -322,6 +328,12 @@ def second_moment(mean, log_var):
 def only_the_mean(mean, log_var):
     # z replaced by its mean
     return Normal(0.0, 1.0).log_prob(mean)
+
+
+@wrong("kl_lines.2")
+def variance_not_exponentiated(mean, log_var):
+    # log_var is the variance
+    return -0.5 * (math.log(2 * math.pi) + log_var + mean**2)
 
 
 @right("kl_lines.3")
@@ -433,6 +445,29 @@ def elbo_one_noise(model, x, eps):
     return (ll.mean(0) - kl).mean()
 
 
+@wrong("elbo")
+def elbo_adds_likelihoods(model, x, eps):
+    # logsumexp over the samples
+    ll, kl = by_parts(model, x, eps)
+    return (ll.logsumexp(0) - kl).mean()
+
+
+@wrong("elbo")
+def elbo_all_kl(model, x, eps):
+    # the KL of the whole batch
+    ll, kl = by_parts(model, x, eps)
+    return ll.mean() - kl.sum()
+
+
+@wrong("elbo")
+def elbo_of_probabilities(model, x, eps):
+    # probabilities into the formula for logits
+    mean, log_var = model.encoder(x)
+    probs = model.decoder(mean + torch.exp(0.5 * log_var) * eps).sigmoid()
+    ll = (x * probs - F.softplus(probs)).sum(-1).mean(0)
+    return (ll - 0.5 * (log_var.exp() + mean**2 - 1 - log_var).sum(-1)).mean()
+
+
 # The loop
 
 
@@ -458,6 +493,15 @@ def loop_uphill(model, batches, optimiser):
 def loop_adds_up(model, batches, optimiser):
     # no zero_grad
     for x, eps in batches:
+        (-n03.elbo(model, x, eps)).backward()
+        optimiser.step()
+
+
+@wrong("train_vae")
+def loop_two_epochs(model, batches, optimiser):
+    # twice is better
+    for x, eps in list(batches) * 2:
+        optimiser.zero_grad()
         (-n03.elbo(model, x, eps)).backward()
         optimiser.step()
 
