@@ -8,8 +8,9 @@ from labutils.exercises.limits import Trouble
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -224,16 +225,26 @@ class Line(Exercise):
 
 
 def derivation(
-    name: str, equation: str, inputs: Callable[[Draw], tuple], lines: Sequence[Callable]
+    name: str,
+    equation: str,
+    inputs: Callable[[Draw], tuple],
+    lines: Sequence[Callable],
+    mistakes: Mapping[Callable, dict[str, Words]] = MappingProxyType({}),
 ) -> dict[str, Line]:
-    """The lines "name.1", "name.2" ...: different quantities of the same inputs."""
+    """The lines "name.1", "name.2" ...: different quantities of the same inputs.
+
+    mistakes: those of single lines. The answer to another line is one without being named here.
+    """
     words = {
         line: (f"That is {name}.{k}.", "Read what this one asks for.")
         for k, line in enumerate(lines, start=1)
     }
     return {
         f"{name}.{k}": Line(
-            equation, line, inputs, mistakes={o: w for o, w in words.items() if o is not line}
+            equation,
+            line,
+            inputs,
+            mistakes={o: w for o, w in words.items() if o is not line} | mistakes.get(line, {}),
         )
         for k, line in enumerate(lines, start=1)
     }
