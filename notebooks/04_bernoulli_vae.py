@@ -350,7 +350,8 @@ lab.figures.show(
 #
 # Write $g(z) = \log p_\theta(x \mid z)$; the KL term is differentiated exactly. Each estimator in
 # `labutils/estimators.py` is called as `estimator(g, logits, num_samples=2)`: its value estimates $\mathbb{E}_q[g(z)]$
-# (not that of Gumbel-Softmax), its gradient the gradient of that. `bits_elbo(estimator, model, x)` takes off the KL term, which makes it the ELBO.
+# (except for Gumbel-Softmax), its gradient the gradient of that. `bits_elbo(estimator, model, x)` subtracts the KL term,
+# which makes it the ELBO.
 #
 # **Score function** (Williams, 1992). Since $\nabla q = q\, \nabla \log q$, differentiating the density alone gives an
 # expectation again; for a bit the score is $\nabla_\ell \log q(z) = z - \operatorname{sigmoid} \ell$:
@@ -540,7 +541,7 @@ def disarm_gradient(of_z, of_mirrored, z, mirrored, logits):
 disarm_gradient = lab.check("disarm_gradient", disarm_gradient)
 with lab.seeded(seed):
     u = torch.rand(1, *many_logits.shape)
-first, second = ((v < many_logits.sigmoid()).float() for v in (u, 1 - u))
+first, second = (u < many_logits.sigmoid()).float(), (1 - u < many_logits.sigmoid()).float()
 ### BEGIN SOLUTION
 with torch.no_grad():
     by_pairs = disarm_gradient(g_of_many(first), g_of_many(second), first, second, many_logits)
@@ -646,7 +647,7 @@ assert all(
 #   + \underbrace{\operatorname{tr} \operatorname{Cov} \hat\nabla}_{\text{variance}} \tag{4.14}$$
 #
 # We measure the gradient of the ELBO with respect to the logits of the eight images, for `early` and for the model
-# trained above, *late*. Published code often weighs the score with $\log p(x, z) - \log q(z \mid x)$ in the place of
+# trained above, *late*. Published code often weights the score by $\log p(x, z) - \log q(z \mid x)$ instead of
 # $g$, and leaves out the exact KL: the mean is the same, since $\mathbb{E}_q[\nabla \log q] = 0$. Is the variance?
 
 
@@ -685,9 +686,8 @@ def measure(estimator, model, x, draws=600, exact_kl=True):
     bias = ((drawn.mean(0) - exact).norm() ** 2 - floor**2).clamp(min=0).sqrt()
     frequent = model.posterior(x).variance > 0.05
     score = errors_off(drawn, exact)[frequent].abs().max()
-    return Parts(
-        *(number.item() for number in (*torch.stack([bias, floor, spread]) / exact.norm(), score))
-    )
+    scale = exact.norm()
+    return Parts(*(part.item() for part in (bias / scale, floor / scale, spread / scale, score)))
 
 
 # %% [markdown]
@@ -714,7 +714,7 @@ measured = {
     for name, estimator in estimators.items()
     for stage, each in stages.items()
 }
-variance_ratio = {}  # of the log-ratio in the place of g
+variance_ratio = {}  # of the log-ratio instead of g
 for name in unbiased:
     for stage, each in stages.items():
         spread = measure(estimators[name], each, some, exact_kl=False).spread
@@ -780,7 +780,7 @@ if digits.source == "mnist":
 # estimators, and the bias of straight-through exceeds the gradient: the slope of the decoder at a certain bit says
 # little of its value at the other. "Ratio" is the variance under the weight of published code, divided by ours: early
 # well below 1 for leave-one-out and DisARM, late near 1 (trained models differ by no more than seeds do). Variances
-# compare only if both papers weigh alike.
+# can be compared only if both papers weight alike.
 
 # %%
 palette = "black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN
@@ -1095,7 +1095,7 @@ assert gain_of_200.mean() > 0, "the bound with K = 1000 is tighter"
 #
 # | nats | what | binarisation, prior, updates | source |
 # | --- | --- | --- | --- |
-# | ARM 107.2, Concrete 107.3, REBAR 107.7 | linear; estimates of $-\log p(x)$, by ARM's released code of 100 samples | fixed, learned, 1.2 million of batch 50 (ARM) | Yin and Zhou, 2019, table 2 |
+# | ARM 107.2, Concrete 107.3, REBAR 107.7 | linear; estimates of $-\log p(x)$, by 100 samples in ARM's released code | fixed, learned, 1.2 million of batch 50 (ARM) | Yin and Zhou, 2019, table 2 |
 # | Gumbel-Softmax 105.0, straight-through 116.0 | negative ELBOs | fixed, others not checked | Jang et al., 2017, table 1 |
 # | Gumbel-Softmax 106.9 | linear; bound, 1,000 samples | anew, fair coins, 78,000 of batch 128 | ours, 200 epochs |
 #
@@ -1140,14 +1140,14 @@ lab.figures.show(
 # %% [markdown]
 # **Investigate** (difficulty 3 of 3, 20 minutes). How many nats can be gained on the 8 bits with at most 60 seconds of
 # training? Choose one: a prior of the bits that is learned (trained along, or with dependent bits: a mixture), or a
-# temperature that falls during training in the place of a fixed one.
+# temperature that falls during training instead of a fixed one.
 #
 # Report the ELBO on validation digits, with hard bits, and its paired interval against the model above. A good answer
 # changes one thing at a time, tries three seeds, and says where the nats come from: rate or distortion.
 
 # %% [markdown]
-# **A worked example.** The best prior of independent bits for a given encoder is closed form: the mean of $p_j$ over
-# the training digits. It saves what the bits, one by one, waste in 4.7. No training at all:
+# **A worked example.** The best prior of independent bits for a given encoder is known: the mean of $p_j$ over
+# the training digits. It saves what each bit by itself wastes in 4.7. No training at all:
 
 # %% jupyter={"source_hidden": true}
 ### BEGIN SOLUTION
@@ -1203,11 +1203,12 @@ with lab.seeded(seed):
 with lab.seeded(seed):
     runs["at the mean image"] = lab.start_at_mean(lab.BernoulliVAE(8, None), digits.train.images)
 few = {"epochs": digits.pick(mnist=3, bundled=20), "batch_size": 128, "seed": seed}
-notes, losses, collapse = {}, {}, {}  # collapse: ELBO, rate, information at the end
+End = namedtuple("End", "elbo rate information")
+notes, losses, collapse = {}, {}, {}
 for name, each in runs.items():
     notes[name], losses[name] = watch(each, x_test[:500], small, learning_rate=8e-3, **few)
     bound = by_batches(lab.objectives.exact_elbo, each, x_test).mean().item()
-    collapse[name] = bound, *rate_and_information(each, x_test[:500])
+    collapse[name] = End(bound, *rate_and_information(each, x_test[:500]))
 
 # %% [markdown]
 # Left the default start, right that at the mean image.
@@ -1219,7 +1220,7 @@ for axis, name in zip(axes, runs, strict=True):
     axis.plot(step, watched_rate, color=lab.figures.BLUE, label="rate")
     axis.plot(step, watched_information, "--", color=lab.figures.RED, label="information")
     axis.axhline(8 * math.log(2), color="0.7", linewidth=1)
-    axis.set(title=f"{name}: ELBO {collapse[name][0]:.0f}", xlabel="step")
+    axis.set(title=f"{name}: ELBO {collapse[name].elbo:.0f}", xlabel="step")
 axes[0].set(ylabel="nats per digit")
 axes[0].legend(loc="center right")
 lab.figures.show(
@@ -1233,19 +1234,21 @@ lab.figures.show(
 p = digits.train.images.mean(0).clamp(1e-3, 1 - 1e-3)
 pixels = Independent(Bernoulli(p), 1).log_prob(x_test).mean().item()
 lost, kept = collapse.values()
-lab.predict("information_at_default_start", outcome=lost[2])
+lab.predict("information_at_default_start", outcome=lost.information)
 print(f"independent pixels            {pixels:8.1f} nats")
-print(f"collapsed: ELBO + rate        {lost[0] + lost[1]:8.1f}, information {lost[2]:.2f} nats")
-print(f"started at the mean: ELBO     {kept[0]:8.1f}, information {kept[2]:.2f} nats")
+print(
+    f"collapsed: ELBO + rate        {lost.elbo + lost.rate:8.1f}, information {lost.information:.2f} nats"
+)
+print(f"started at the mean: ELBO     {kept.elbo:8.1f}, information {kept.information:.2f} nats")
 
 # %% tags=["claim"]
 assert all(curve[-1] < curve[0] for curve in losses.values()), (
     "the loss falls, with a collapse or without"
 )
-assert abs(lost[0] + lost[1] - pixels) < 10, "a decoder that knows one image"
-assert lost[1] > 0.9 * 8 * math.log(2), "nearly the highest rate"
-assert lost[2] < min(kept[2] / 3, 0.5), "and a code that tells next to nothing"
-assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
+assert abs(lost.elbo + lost.rate - pixels) < 10, "a decoder that knows one image"
+assert lost.rate > 0.9 * 8 * math.log(2), "nearly the highest rate"
+assert lost.information < min(kept.information / 3, 0.5), "and a code that tells next to nothing"
+assert kept.information > 2 and kept.elbo > lost.elbo + 20, "the same network, another start"
 
 # %% [markdown]
 # All images share one code: the rate is nearly the highest possible, the information nearly zero. What the decoder
@@ -1269,8 +1272,8 @@ with torch.no_grad():
     codebook = model.likelihood(codes).mean
 lab.figures.show(
     lab.figures.tiles(codebook, 16, title="All 256 codes, decoded"),
-    alt="A 16 by 16 table of decoded digits, one for each code of 8 bits. Most are readable "
-    "digits.",
+    alt="A 16 by 16 table of decoded digits, one for each code of 8 bits. Most can be "
+    "read as digits.",
 )
 
 # %% [markdown]
@@ -1308,7 +1311,7 @@ assert elsewhere > 0.3, "what a bit means depends on the others"
 # ## 11 Bits or real numbers, at the same rate
 #
 # A fair comparison gives both kinds of code the same network, the same training and the same **rate**. The rate of a
-# Gaussian code is set by weighing the KL with $\beta$ as in notebook 03; the values below were chosen on validation
+# Gaussian code is set by weighting the KL with $\beta$ as in notebook 03; the values below were chosen on validation
 # digits, so that the rate comes near that of the 8 bits. All are scored with $\beta = 1$.
 #
 # **Predict, then run.** "8 bits", "2 real numbers", "4 real numbers", all at about 5 nats: which has the best ELBO?
@@ -1319,14 +1322,14 @@ lab.predict("best_at_one_rate", ...)
 
 # %%
 def gaussian(latent_dim, beta):
-    def weighted(model, x):
+    def beta_elbo(model, x):
         q = model.posterior(x)
         kl = kl_divergence(q, model.prior)
         return model.likelihood(q.rsample()).log_prob(x) - beta * kl
 
     with lab.seeded(seed):
         one = lab.start_at_mean(lab.GaussianVAE(latent_dim, 100), digits.train.images)
-    train(one, weighted, **asdict(settings))  # as for 8 bits
+    train(one, beta_elbo, **asdict(settings))  # as for 8 bits
     return one
 
 
@@ -1385,7 +1388,7 @@ board
 # %% [markdown]
 # ## Summary
 #
-# 1. A VAE with bits is a mixture of $2^m$ images; its KL is closed form, at most $m \log 2$, and taken from logits.
+# 1. A VAE with bits is a mixture of $2^m$ images; its KL has a closed form, is at most $m \log 2$, and is computed from logits.
 # 2. A bit as a function of its logit is a step: the average has a slope, no sample does. With few bits, count exactly.
 # 3. Score function, leave-one-out and DisARM are unbiased and differ in variance; straight-through and Gumbel-Softmax are
 #    biased. A test of bias says nothing below its detection limit.
