@@ -1236,9 +1236,8 @@ pixels = Independent(Bernoulli(p), 1).log_prob(x_test).mean().item()
 lost, kept = collapse.values()
 lab.predict("information_at_default_start", outcome=lost.information)
 print(f"independent pixels            {pixels:8.1f} nats")
-print(
-    f"collapsed: ELBO + rate        {lost.elbo + lost.rate:8.1f}, information {lost.information:.2f} nats"
-)
+print(f"collapsed: ELBO + rate        {lost.elbo + lost.rate:8.1f},", end=" ")
+print(f"rate {lost.rate:.2f}, information {lost.information:.2f} nats")
 print(f"started at the mean: ELBO     {kept.elbo:8.1f}, information {kept.information:.2f} nats")
 
 # %% tags=["claim"]
