@@ -1245,12 +1245,13 @@ assert all(curve[-1] < curve[0] for curve in losses.values()), (
     "the loss falls, with a collapse or without"
 )
 assert abs(lost.elbo + lost.rate - pixels) < 10, "a decoder that knows one image"
-assert lost.rate > 0.9 * 8 * math.log(2), "nearly the highest rate"
-assert lost.information < min(kept.information / 3, 0.5), "and a code that tells next to nothing"
+assert lost.rate > digits.pick(mnist=0.95, bundled=0.8) * 8 * math.log(2), "near the highest rate"
+assert lost.information < digits.pick(mnist=0.1, bundled=0.7), "and a code that tells little"
+assert lost.information < kept.information / 3, "less than it can"
 assert kept.information > 2 and kept.elbo > lost.elbo + 20, "the same network, another start"
 
 # %% [markdown]
-# All images share one code: the rate is nearly the highest possible, the information nearly zero. What the decoder
+# All images share one code: the rate is nearly the highest possible, the information nearly zero (on the bundled digits, small). What the decoder
 # knows is one image, and the ELBO nears that of independent pixels minus the wasted rate. What happens, measured in
 # `benchmarks/README.md` (25 November 2026): a decoder that starts near grey needs the bits to darken the image, so
 # every image pulls each bit the same way; by step 100, 97 % of the logits are beyond 4 in size, where the sigmoid is
