@@ -1251,9 +1251,10 @@ assert lost.information < kept.information / 3, "less than it can"
 assert kept.information > 2 and kept.elbo > lost.elbo + 20, "the same network, another start"
 
 # %% [markdown]
-# All images share one code: the rate is nearly the highest possible, the information nearly zero (on the bundled digits, small). What the decoder
-# knows is one image, and the ELBO nears that of independent pixels minus the wasted rate. What happens, measured in
-# `benchmarks/README.md` (25 November 2026): a decoder that starts near grey needs the bits to darken the image, so
+# All images share one code: the rate is nearly the highest possible, the information nearly zero (on the bundled
+# digits, small). What the decoder knows is one image, and the ELBO nears that of independent pixels minus the wasted
+# rate. What happens, measured in `benchmarks/README.md` (25 November 2026, MNIST): a decoder that starts near grey needs
+# the bits to darken the image, so
 # every image pulls each bit the same way; by step 100, 97 % of the logits are beyond 4 in size, where the sigmoid is
 # flat, and the encoder's gradient has fallen eightyfold. An encoder that sees images minus their mean does not
 # collapse. More training mends little, and late: with 20 epochs in place of 3 the information ends at 0.57, 0.62 and
