@@ -13,6 +13,7 @@ from torch import nn
 
 STANDARD_ERRORS = 1.96  # in half of a 95 % interval
 BOUND_BATCH = 100  # images whose importance-weighted bounds are computed together
+ELBO_BATCH = 1_000  # images whose ELBOs are: for 10,000, each temporary tensor takes 31 MB
 SEED = own_seed(0, "evaluation")
 
 
@@ -58,7 +59,7 @@ def elbo_and_gain(
     _check_images(images)
     some = images[:: max(1, len(images) // guards.whole_number(count, "count"))]
     with evaluating(model), seeded(SEED, images.device):
-        bound = elbo(model, images)
+        bound = torch.cat([elbo(model, x) for x in images.split(ELBO_BATCH)])
         gain = _bounds(model, some, num_samples) - elbo(model, some, 10)
     return bound, gain
 

@@ -205,15 +205,15 @@ history
 
 # %%
 def by_batches(objective, model, x):
-    """An objective (model, x) to nats (batch,), of 1,000 images at a time: all codes take room."""
+    """An objective (model, x) to nats (batch,), of 1,000 images at a time, to save memory."""
     with torch.no_grad():
         return torch.cat([objective(model, batch) for batch in x.split(1_000)])
 
 
 bound_of_8 = by_batches(lab.objectives.exact_elbo, model, x_test)
 exact8 = by_batches(lab.objectives.exact_log_likelihood, model, x_test)
-with torch.no_grad(), lab.seeded(seed):
-    sampled = lab.elbo(model, x_test)
+with lab.seeded(seed):
+    sampled = by_batches(lab.elbo, model, x_test)
 print(f"ELBO with 1 sample {sampled.mean():.2f}, exact {bound_of_8.mean():.2f} nats")
 print(f"log p(x), exact    {exact8.mean():.2f} nats, on all {len(x_test):,} test digits")
 difference = sampled - bound_of_8
@@ -236,10 +236,10 @@ assert (bound_of_8 <= exact8 + 1e-3).all(), "the ELBO lies below log p(x), for e
 
 # %%
 def log_posterior(model, codes, x):
-    """log q(z given x) of each code, without gradient: (codes, batch)."""
+    """log q(z given x) of each code, without gradient: (codes, batch), as one matrix product."""
     with torch.no_grad():
-        batches = [model.posterior(batch).log_prob(codes[:, None]) for batch in x.split(1_000)]
-    return torch.cat(batches, dim=1)
+        ell = model.encoder(x)
+        return codes @ ell.T - F.softplus(ell).sum(-1)
 
 
 def rate_and_information(model, x):
@@ -262,9 +262,9 @@ assert 0 < information < rate < 8 * math.log(2), "the order of 4.7"
 # ## 4 One bit, and why the trick of notebook 03 fails
 #
 # Write a bit as a function of noise that does not depend on $\phi$: $z = \mathbb{1}[u < \operatorname{sigmoid} \ell]$
-# with $u$ uniform on $[0, 1]$. For a fixed $u$ this is a **step** in $\ell$. It is differentiable almost everywhere,
-# which is what notebook 03 asked of $z$; but it jumps, and all of its change is in the jump. Autograd returns zero or
-# refuses. The average over $u$ is smooth all the same. For one bit and any function $g$ of it:
+# with $u$ uniform on $[0, 1]$. For a fixed $u$ this is a **step** in $\ell$. It has a slope almost everywhere; but it
+# jumps, and all of its change is in the jump. Autograd returns zero or refuses. The average over $u$ is smooth all the
+# same. For one bit and any function $g$ of it:
 #
 # $$\frac{d}{d \ell}\, \mathbb{E}\big[g(z)\big]
 #   = \operatorname{sigmoid}(\ell)\, \operatorname{sigmoid}(-\ell)\, \big(g(1) - g(0)\big) \tag{4.8}$$
@@ -350,7 +350,8 @@ lab.figures.show(
 #
 # Write $g(z) = \log p_\theta(x \mid z)$; the KL term is differentiated exactly. Each estimator in
 # `labutils/estimators.py` is called as `estimator(g, logits, num_samples=2)`: its value estimates $\mathbb{E}_q[g(z)]$
-# (not that of Gumbel-Softmax), its gradient the gradient of that. `bits_elbo(estimator, model, x)` takes off the KL term, which makes it the ELBO.
+# (except for Gumbel-Softmax), its gradient the gradient of that. `bits_elbo(estimator, model, x)` subtracts the KL term,
+# which makes it the ELBO.
 #
 # **Score function** (Williams, 1992). Since $\nabla q = q\, \nabla \log q$, differentiating the density alone gives an
 # expectation again; for a bit the score is $\nabla_\ell \log q(z) = z - \operatorname{sigmoid} \ell$:
@@ -360,7 +361,7 @@ lab.figures.show(
 #
 # For a constant $g$ the left side is 0: **the score has mean 0**. Nothing here asks for a slope of $g$.
 #
-# Is it right? With eight bits, one can count, for *early*, a model after one epoch on 10,000 digits (or all, if fewer).
+# Is it right? With eight bits, one can count, for *early*, a model that has seen some 10,000 digits.
 #
 # **Predict, then run.** A worked comparison: for each of its lines 1 to 5, which equation or principle does it use?
 # <details><summary>Answer</summary>1: bits are drawn from 4.2. 2: 4.9, one draw for each row. 3: 4.2, the
@@ -429,8 +430,8 @@ def leave_one_out_gradient(g, z, logits):
 leave_one_out_gradient = lab.check("leave_one_out_gradient", leave_one_out_gradient)
 
 # %% [markdown]
-# **Exercise 4.4** (difficulty 1 of 3, 4 minutes). The same comparison, as a function of any draws: how far is their
-# mean from the exact gradient, in standard errors, for each logit?
+# **Exercise 4.4** (difficulty 1 of 3, 4 minutes). The same comparison, as a function of any draws: by how many
+# standard errors is their mean above the exact gradient, for each logit? (Below it, the number is negative.)
 #
 # <details><summary>Hint 1</summary>Which two lines of the worked comparison are about errors?</details>
 # <details><summary>Hint 2</summary>Is it the spread of one draw that counts here, or that of the mean?</details>
@@ -529,7 +530,8 @@ disarm_factor = lab.check("disarm_factor.3", disarm_factor)
 
 # %% jupyter={"source_hidden": true}
 def disarm_gradient(of_z, of_mirrored, z, mirrored, logits):
-    """Eq. 4.11. of_...: g of the codes, (L, batch); z, mirrored: (L, batch, latent)."""
+    """Eq. 4.11, the mean of L pairs. of_...: g of the codes, (L, batch); z, mirrored:
+    (L, batch, latent); logits: (batch, latent), as is the result."""
     ### BEGIN SOLUTION
     difference = (of_z - of_mirrored)[..., None] / 2
     return (difference * (z - mirrored) * logits.abs().sigmoid()).mean(0)
@@ -539,7 +541,7 @@ def disarm_gradient(of_z, of_mirrored, z, mirrored, logits):
 disarm_gradient = lab.check("disarm_gradient", disarm_gradient)
 with lab.seeded(seed):
     u = torch.rand(1, *many_logits.shape)
-first, second = ((v < many_logits.sigmoid()).float() for v in (u, 1 - u))
+first, second = (u < many_logits.sigmoid()).float(), (1 - u < many_logits.sigmoid()).float()
 ### BEGIN SOLUTION
 with torch.no_grad():
     by_pairs = disarm_gradient(g_of_many(first), g_of_many(second), first, second, many_logits)
@@ -638,14 +640,14 @@ assert all(
 # %% [markdown]
 # ## 6 Each estimator against the truth
 #
-# The error of an estimator $\hat\nabla$ has two parts, and averaging over a batch of images removes one of them only:
+# The error of an estimator $\hat\nabla$ has two parts, and averaging over a batch of images shrinks one of them only:
 #
 # $$\mathbb{E}\,\big\|\hat\nabla - \nabla\big\|^2
 #   = \underbrace{\big\|\mathbb{E}\,\hat\nabla - \nabla\big\|^2}_{\text{bias}^2}
 #   + \underbrace{\operatorname{tr} \operatorname{Cov} \hat\nabla}_{\text{variance}} \tag{4.14}$$
 #
 # We measure the gradient of the ELBO with respect to the logits of the eight images, for `early` and for the model
-# trained above, *late*. Published code often weighs the score with $\log p(x, z) - \log q(z \mid x)$ in the place of
+# trained above, *late*. Published code often weights the score by $\log p(x, z) - \log q(z \mid x)$ instead of
 # $g$, and leaves out the exact KL: the mean is the same, since $\mathbb{E}_q[\nabla \log q] = 0$. Is the variance?
 
 
@@ -684,9 +686,8 @@ def measure(estimator, model, x, draws=600, exact_kl=True):
     bias = ((drawn.mean(0) - exact).norm() ** 2 - floor**2).clamp(min=0).sqrt()
     frequent = model.posterior(x).variance > 0.05
     score = errors_off(drawn, exact)[frequent].abs().max()
-    return Parts(
-        *(number.item() for number in (*torch.stack([bias, floor, spread]) / exact.norm(), score))
-    )
+    scale = exact.norm()
+    return Parts(*(part.item() for part in (bias / scale, floor / scale, spread / scale, score)))
 
 
 # %% [markdown]
@@ -713,7 +714,7 @@ measured = {
     for name, estimator in estimators.items()
     for stage, each in stages.items()
 }
-variance_ratio = {}  # of the log-ratio in the place of g
+variance_ratio = {}  # of the log-ratio instead of g
 for name in unbiased:
     for stage, each in stages.items():
         spread = measure(estimators[name], each, some, exact_kl=False).spread
@@ -779,7 +780,7 @@ if digits.source == "mnist":
 # estimators, and the bias of straight-through exceeds the gradient: the slope of the decoder at a certain bit says
 # little of its value at the other. "Ratio" is the variance under the weight of published code, divided by ours: early
 # well below 1 for leave-one-out and DisARM, late near 1 (trained models differ by no more than seeds do). Variances
-# compare only if both papers weigh alike.
+# can be compared only if both papers weight alike.
 
 # %%
 palette = "black", lab.figures.ORANGE, lab.figures.BLUE, lab.figures.RED, lab.figures.GREEN
@@ -944,9 +945,10 @@ print(f"ELBO with hard bits {hard:8.2f}\nlog p(x), exact     {counted_log_p:8.2f
 relaxed_values = {}
 for temperature in (0.1, 0.5, 1.0, 2.0):
     at_temperature = partial(lab.estimators.gumbel_softmax, temperature=temperature)
-    with torch.no_grad(), lab.seeded(seed):
-        values = lab.estimators.bits_elbo(at_temperature, models["Gumbel-Softmax"], x_test)
-    relaxed_values[temperature] = values.mean().item()
+    relaxed_elbo = partial(lab.estimators.bits_elbo, at_temperature)
+    with lab.seeded(seed):
+        relaxed_value = by_batches(relaxed_elbo, models["Gumbel-Softmax"], x_test)
+    relaxed_values[temperature] = relaxed_value.mean().item()
     print(f"relaxed, τ = {temperature:3}    {relaxed_values[temperature]:8.2f}")
 above = [t for t in (0.5, 2.0) if relaxed_values[t] > counted_log_p]
 lab.predict("relaxed_above_exact", outcome=f"at {above[0]:g}" if above else "never")
@@ -1088,14 +1090,14 @@ assert tight > digits.pick(mnist=-113, bundled=-400), "below the expected nats"
 assert gain_of_200.mean() > 0, "the bound with K = 1000 is tighter"
 
 # %% [markdown]
-# **Published numbers** for linear models, 784-200-784, on MNIST; lower is better. Ours, drawn anew for each batch,
+# **Published numbers** for models 784-200-784 on MNIST; lower is better. Ours, drawn anew for each batch,
 # comes from `benchmarks/README.md`.
 #
 # | nats | what | binarisation, prior, updates | source |
 # | --- | --- | --- | --- |
-# | ARM 107.2, Concrete 107.3, REBAR 107.7 | estimates of $-\log p(x)$; released code: 100 samples | fixed, learned, 1.2 million of batch 50 | Yin and Zhou, 2019, table 2 |
+# | ARM 107.2, Concrete 107.3, REBAR 107.7 | linear; estimates of $-\log p(x)$, by 100 samples in ARM's released code | fixed, learned, 1.2 million of batch 50 (ARM) | Yin and Zhou, 2019, table 2 |
 # | Gumbel-Softmax 105.0, straight-through 116.0 | negative ELBOs | fixed, others not checked | Jang et al., 2017, table 1 |
-# | Gumbel-Softmax 106.9 | bound, 1,000 samples | anew, fair coins, 78,000 of batch 128 | ours, 200 epochs |
+# | Gumbel-Softmax 106.9 | linear; bound, 1,000 samples | anew, fair coins, 78,000 of batch 128 | ours, 200 epochs |
 #
 # No two are the same measure: more samples raise a bound, a learned prior saves rate, a fixed binarisation is easier to
 # overfit.
@@ -1117,6 +1119,12 @@ for threshold in (0.003, 0.01, 0.03):
 assert (by_bit > 0.01).sum() > 20, "no collapse: many bits tell images apart"
 assert by_bit[by_bit < 0.01].sum() < 0.05 * by_bit.sum(), "what the threshold leaves out is little"
 
+# %% [markdown]
+# The reason for a threshold of 0.01 nats: what it leaves out is, even together, a small part. (Bits may say the same
+# thing twice, so that the sum is no exact information.)
+#
+# Bits from the prior, decoded:
+
 # %%
 with torch.no_grad(), lab.seeded(seed):
     likelihood = deep.likelihood(deep.prior.sample((10,)))
@@ -1130,19 +1138,16 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# The reason for a threshold of 0.01 nats: what it leaves out is, even together, a small part. (Bits may say the same
-# thing twice, so that the sum is no exact information.)
-#
 # **Investigate** (difficulty 3 of 3, 20 minutes). How many nats can be gained on the 8 bits with at most 60 seconds of
 # training? Choose one: a prior of the bits that is learned (trained along, or with dependent bits: a mixture), or a
-# temperature that falls during training in the place of a fixed one.
+# temperature that falls during training instead of a fixed one.
 #
 # Report the ELBO on validation digits, with hard bits, and its paired interval against the model above. A good answer
 # changes one thing at a time, tries three seeds, and says where the nats come from: rate or distortion.
 
 # %% [markdown]
-# **A worked example.** The best prior of independent bits for a given encoder is closed form: the mean of $p_j$ over
-# the training digits. It saves what the bits, one by one, waste in 4.7. No training at all:
+# **A worked example.** The best prior of independent bits for a given encoder is known: the mean of $p_j$ over
+# the training digits. It saves what each bit by itself wastes in 4.7. No training at all:
 
 # %% jupyter={"source_hidden": true}
 ### BEGIN SOLUTION
@@ -1179,7 +1184,7 @@ lab.predict("information_at_default_start", ...)
 
 
 # %%
-def watch(model, watched, data, every=8, **settings):
+def watch(model, watched, data, every=16, **settings):
     """Train; (step, R, I) of the watched images every so many steps, and the validation losses."""
     notes, steps = [], itertools.count()
 
@@ -1198,11 +1203,12 @@ with lab.seeded(seed):
 with lab.seeded(seed):
     runs["at the mean image"] = lab.start_at_mean(lab.BernoulliVAE(8, None), digits.train.images)
 few = {"epochs": digits.pick(mnist=3, bundled=20), "batch_size": 128, "seed": seed}
-notes, losses, collapse = {}, {}, {}  # collapse: ELBO, rate, information at the end
+End = namedtuple("End", "elbo rate information")
+notes, losses, collapse = {}, {}, {}
 for name, each in runs.items():
     notes[name], losses[name] = watch(each, x_test[:500], small, learning_rate=8e-3, **few)
     bound = by_batches(lab.objectives.exact_elbo, each, x_test).mean().item()
-    collapse[name] = bound, *rate_and_information(each, x_test[:500])
+    collapse[name] = End(bound, *rate_and_information(each, x_test[:500]))
 
 # %% [markdown]
 # Left the default start, right that at the mean image.
@@ -1214,7 +1220,7 @@ for axis, name in zip(axes, runs, strict=True):
     axis.plot(step, watched_rate, color=lab.figures.BLUE, label="rate")
     axis.plot(step, watched_information, "--", color=lab.figures.RED, label="information")
     axis.axhline(8 * math.log(2), color="0.7", linewidth=1)
-    axis.set(title=f"{name}: ELBO {collapse[name][0]:.0f}", xlabel="step")
+    axis.set(title=f"{name}: ELBO {collapse[name].elbo:.0f}", xlabel="step")
 axes[0].set(ylabel="nats per digit")
 axes[0].legend(loc="center right")
 lab.figures.show(
@@ -1228,23 +1234,27 @@ lab.figures.show(
 p = digits.train.images.mean(0).clamp(1e-3, 1 - 1e-3)
 pixels = Independent(Bernoulli(p), 1).log_prob(x_test).mean().item()
 lost, kept = collapse.values()
-lab.predict("information_at_default_start", outcome=lost[2])
+lab.predict("information_at_default_start", outcome=lost.information)
 print(f"independent pixels            {pixels:8.1f} nats")
-print(f"collapsed: ELBO + rate        {lost[0] + lost[1]:8.1f}, information {lost[2]:.2f} nats")
-print(f"started at the mean: ELBO     {kept[0]:8.1f}, information {kept[2]:.2f} nats")
+print(f"collapsed: ELBO + rate        {lost.elbo + lost.rate:8.1f},", end=" ")
+print(f"rate {lost.rate:.2f}, information {lost.information:.2f} nats")
+print(f"started at the mean: ELBO     {kept.elbo:8.1f}, information {kept.information:.2f} nats")
 
 # %% tags=["claim"]
 assert all(curve[-1] < curve[0] for curve in losses.values()), (
     "the loss falls, with a collapse or without"
 )
-assert abs(lost[0] + lost[1] - pixels) < 10, "a decoder that knows one image"
-assert lost[2] < kept[2] / 3, "and a code that tells next to nothing"
-assert kept[2] > 2 and kept[0] > lost[0] + 20, "the same network, another start"
+assert abs(lost.elbo + lost.rate - pixels) < 10, "a decoder that knows one image"
+assert lost.rate > digits.pick(mnist=0.95, bundled=0.8) * 8 * math.log(2), "near the highest rate"
+assert lost.information < digits.pick(mnist=0.1, bundled=0.7), "and a code that tells little"
+assert lost.information < kept.information / 3, "less than it can"
+assert kept.information > 2 and kept.elbo > lost.elbo + 20, "the same network, another start"
 
 # %% [markdown]
-# All images share one code: the rate is nearly the highest possible, the information nearly zero. What the decoder
-# knows is one image, and the ELBO nears that of independent pixels minus the wasted rate. What happens, measured in
-# `benchmarks/README.md` (25 November 2026): a decoder that starts near grey needs the bits to darken the image, so
+# All images share one code: the rate is nearly the highest possible, the information nearly zero (on the bundled
+# digits, small). What the decoder knows is one image, and the ELBO nears that of independent pixels minus the wasted
+# rate. What happens, measured in `benchmarks/README.md` (25 November 2026, MNIST): a decoder that starts near grey needs
+# the bits to darken the image, so
 # every image pulls each bit the same way; by step 100, 97 % of the logits are beyond 4 in size, where the sigmoid is
 # flat, and the encoder's gradient has fallen eightyfold. An encoder that sees images minus their mean does not
 # collapse. More training mends little, and late: with 20 epochs in place of 3 the information ends at 0.57, 0.62 and
@@ -1263,8 +1273,8 @@ with torch.no_grad():
     codebook = model.likelihood(codes).mean
 lab.figures.show(
     lab.figures.tiles(codebook, 16, title="All 256 codes, decoded"),
-    alt="A 16 by 16 table of decoded digits, one for each code of 8 bits. Most are readable "
-    "digits; codes two columns apart are often the same digit in another style.",
+    alt="A 16 by 16 table of decoded digits, one for each code of 8 bits. Most can be "
+    "read as digits.",
 )
 
 # %% [markdown]
@@ -1302,7 +1312,7 @@ assert elsewhere > 0.3, "what a bit means depends on the others"
 # ## 11 Bits or real numbers, at the same rate
 #
 # A fair comparison gives both kinds of code the same network, the same training and the same **rate**. The rate of a
-# Gaussian code is set by weighing the KL with $\beta$ as in notebook 03; the values below were chosen on validation
+# Gaussian code is set by weighting the KL with $\beta$ as in notebook 03; the values below were chosen on validation
 # digits, so that the rate comes near that of the 8 bits. All are scored with $\beta = 1$.
 #
 # **Predict, then run.** "8 bits", "2 real numbers", "4 real numbers", all at about 5 nats: which has the best ELBO?
@@ -1313,14 +1323,14 @@ lab.predict("best_at_one_rate", ...)
 
 # %%
 def gaussian(latent_dim, beta):
-    def weighted(model, x):
+    def beta_elbo(model, x):
         q = model.posterior(x)
         kl = kl_divergence(q, model.prior)
         return model.likelihood(q.rsample()).log_prob(x) - beta * kl
 
     with lab.seeded(seed):
         one = lab.start_at_mean(lab.GaussianVAE(latent_dim, 100), digits.train.images)
-    train(one, weighted, **asdict(settings))  # as for 8 bits
+    train(one, beta_elbo, **asdict(settings))  # as for 8 bits
     return one
 
 
@@ -1379,7 +1389,7 @@ board
 # %% [markdown]
 # ## Summary
 #
-# 1. A VAE with bits is a mixture of $2^m$ images; its KL is closed form, at most $m \log 2$, and taken from logits.
+# 1. A VAE with bits is a mixture of $2^m$ images; its KL has a closed form, is at most $m \log 2$, and is computed from logits.
 # 2. A bit as a function of its logit is a step: the average has a slope, no sample does. With few bits, count exactly.
 # 3. Score function, leave-one-out and DisARM are unbiased and differ in variance; straight-through and Gumbel-Softmax are
 #    biased. A test of bias says nothing below its detection limit.

@@ -2,6 +2,7 @@
 
 from labutils import evaluation
 from labutils.evaluation import (
+    SEED,
     accuracy,
     auroc,
     bits_per_dimension,
@@ -58,6 +59,15 @@ def test_nats_of_what_are_no_images_are_refused(measure, images):
         measure(GaussianVAE(2, 8), images[:0], num_samples=3)
     with pytest.raises(ValueError, match="images must be a torch tensor, got numpy.ndarray"):
         measure(GaussianVAE(2, 8), images.numpy(), num_samples=3)
+
+
+@pytest.mark.parametrize("model", [GaussianVAE(2, 8), BernoulliVAE(8, 8)])
+def test_the_elbo_of_many_images_is_that_of_all_at_once(model):
+    many = torch.rand(2_500, 784).round()
+    with torch.no_grad(), seeded(SEED):
+        at_once = elbo(model, many)
+    bound, _ = elbo_and_gain(model, many, count=1, num_samples=1)
+    assert torch.allclose(bound, at_once, rtol=1e-5)
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers(images):

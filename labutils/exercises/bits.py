@@ -105,6 +105,7 @@ RELAXED_BITS = Exercise(
         "((logits + u / (1 - u)) / temperature).sigmoid()": NOISE,
         "((logits + u.log() / (1 - u).log()) / temperature).sigmoid()": NOISE,
         "((logits + u) / temperature).sigmoid()": NOISE,
+        "((logits + u.log10() - (1 - u).log10()) / temperature).sigmoid()": NOISE,
         "((logits - (-u.log()).log()) / temperature).sigmoid()": NOISE,
         "((logits.sigmoid() + u.logit()) / temperature).sigmoid()": MIXED,
         "((logits + u.logit()) > 0).float()": ("Hard bits pass no gradient.", "Don't round."),

@@ -228,18 +228,23 @@ def derivation(
     equation: str,
     inputs: Callable[[Draw], tuple],
     lines: Sequence[Callable],
-    mistakes: Sequence[dict] | None = None,
+    mistakes: dict[Callable, dict[str, Words]] | None = None,
 ) -> dict[str, Line]:
-    """The lines "name.1", "name.2" ...: different quantities of the same inputs. mistakes: those of
-    each line, beside the other lines, which are known."""
+    """The lines "name.1", "name.2" ...: different quantities of the same inputs.
+
+    The answer to one line is a known mistake in all others; `mistakes` are more, by line.
+    """
     words = {
         line: (f"That is {name}.{k}.", "Read what this one asks for.")
         for k, line in enumerate(lines, start=1)
     }
-    own = mistakes or [{}] * len(lines)
     return {
         f"{name}.{k}": Line(
-            equation, line, inputs, mistakes={o: w for o, w in words.items() if o is not line} | of
+            equation,
+            line,
+            inputs,
+            mistakes={o: w for o, w in words.items() if o is not line}
+            | (mistakes or {}).get(line, {}),
         )
-        for k, (line, of) in enumerate(zip(lines, own, strict=True), start=1)
+        for k, line in enumerate(lines, start=1)
     }

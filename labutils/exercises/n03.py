@@ -28,8 +28,8 @@ SQUARE = (
     "The square in the exponent is left out, or taken at the mean of q.",
     "The mean of (z - mu)^2 under q is sigma^2.",
 )
-LINE_MISTAKES = (
-    {
+LINE_MISTAKES = {
+    expected_log_q: {
         "-expected_log_q(mean, log_var)": ("This is the entropy, E[-log q(z)].", "Flip the sign."),
         "expected_log_q(mean, log_var) + 0.5": SQUARE,
         "expected_log_q(mean, log_var) + 0.5 * math.log(2 * math.pi)": CONSTANT,
@@ -39,7 +39,7 @@ LINE_MISTAKES = (
             "It is divided by the variance: which number is left?",
         ),
     },
-    {
+    expected_log_p: {
         "expected_log_p(mean, log_var) + 0.5 * log_var.exp()": (
             "z is taken at the mean of q, so that the spread of q costs nothing.",
             "The mean of z^2 is mu^2 plus the variance.",
@@ -52,8 +52,8 @@ LINE_MISTAKES = (
         "expected_log_p(mean, 2 * log_var)": pairs.LOG_STD,
         "-0.5 * (math.log(2 * math.pi) + log_var + mean**2)": VARIANCE,
     },
-    {"-kl_of_each(mean, log_var)": pairs.NEGATIVE_KL},
-)
+    kl_of_each: {"-kl_of_each(mean, log_var)": pairs.NEGATIVE_KL},
+}
 TOO_NARROW = ("As sigma shrinks to 0, the result doesn't grow.", "Look at log sigma squared.")
 
 PRIOR = ("The divergence of the prior from itself isn't 0.", "There is a -1 in the bracket.")

@@ -33,6 +33,10 @@ def one_bit(draw):
     return 2 * draw.normal(6).double(), *(2 * draw.normal(2, 6).double() - 90)
 
 
+LOGIT = ("The logit stands where a probability should.", "The probability of a 1 is sigmoid(l).")
+INDEPENDENT = ("This is so for independent bits. These share u.", "For which u do they differ?")
+ONE_SIDE = ("This is right for one sign of the logit only.", "Draw the other case: Hint 1.")
+ALWAYS = ("This is the mean of those pairs that differ.", "How many do is line 1.")
 UPHILL = ("Codes that are better become less probable.", "The sign is flipped.")
 OWN_SAMPLE = (
     "The baseline depends on the sample it is subtracted for, which makes the estimate biased.",
@@ -57,9 +61,14 @@ def score_function(g, z, logits):
     return (g[..., None] * (z - logits.sigmoid())).mean(0)
 
 
-SINGLE_DRAW = ("This is in spreads of a single draw. Their mean varies less.", "Divide by a root.")
+SINGLE_DRAW = ("This is in spreads of one draw. A mean varies less.", "Divide by the root of N.")
 ROOT = ("More draws narrow the error of a mean by their root.", "Divide by the root of N.")
 NO_EXACT = ("The exact gradient is not compared with.", "Subtract it from the mean of the draws.")
+DIFFERENCE = ("This is the difference, in the unit of the draws.", "Divide by its standard error.")
+SQUARED = ("The result depends on the unit: it is divided by a variance.", "Take .std, not .var.")
+HALF_WIDTH = ("This is in half-widths of a 95 % interval.", "A standard error has no factor 1.96.")
+SIGN_LOST = ("A mean below the exact gradient counts as one above.", "Drop the absolute value.")
+AROUND = ("The spread about the exact gradient grows with the bias.", "Take that about the mean.")
 
 
 def errors_off(draws, exact):
@@ -67,11 +76,16 @@ def errors_off(draws, exact):
     return (draws.mean(0) - exact) / standard_error
 
 
-NO_FACTOR = ("This is right at a logit of 0 only, where half of it is.", "The factor is missing.")
+NO_FACTOR = ("At a logit of 0 this is twice too large.", "The factor of Exercise 4.5 is missing.")
 NO_ABS = ("Bits with a negative logit learn too slowly.", "The factor takes the logit's size.")
-WRONG_FACTOR = ("The more certain a bit is, the smaller the factor. It should grow.", "Line 3.")
+WRONG_FACTOR = ("The more certain a bit is, the smaller the factor. It should grow.", "See 4.5.")
+WHOLE_SLOPE = ("The factor is the whole slope of the sigmoid.", "The pairs have a part of it: 4.5.")
 DOUBLED = ("Everything is twice as large as it should be.", "Half of the difference counts.")
-NO_SIGN = ("A bit grows wherever g(z) is larger, whether it is 1 there or not.", "z - mirrored.")
+NO_SIGN = (
+    "A bit grows wherever g(z) is larger, whether it is 1 there or not.",
+    "Take z - mirrored.",
+)
+SIZE_OF_G = ("Which of the two codes is better makes no difference.", "Keep the sign, too.")
 SUM_OF_G = ("A constant in g moves the logits.", "Take the difference of g.")
 
 
@@ -96,7 +110,16 @@ def suspect(g, logits, num_samples=2):
 
 EXERCISES = {
     "kl_bits": bits.KL_BITS,
-    **derivation("bit_slope", "4.8", one_bit, (mean_of_bit, slope_of_mean)),
+    **derivation(
+        "bit_slope",
+        "4.8",
+        one_bit,
+        (mean_of_bit, slope_of_mean),
+        mistakes={
+            mean_of_bit: {"(1 - logit) * g0 + logit * g1": LOGIT},
+            slope_of_mean: {"logit.sigmoid() * (1 - logit) * (g1 - g0)": LOGIT},
+        },
+    ),
     "leave_one_out_gradient": Exercise(
         "4.10",
         leave_one_out_gradient,
@@ -133,21 +156,42 @@ EXERCISES = {
     "errors_off": Exercise(
         "",
         errors_off,
-        inputs=lambda draw: (2 + 3 * draw.normal(60, 4), draw.normal(4)),
+        inputs=lambda draw: (2 + 3 * draw.normal(60, 4), 2 + 2 * draw.normal(4)),
         tolerance=0.02,  # a standard deviation with N in the place of N - 1 is right, too
         mistakes={
             "errors_off(draws, exact) / math.sqrt(len(draws))": SINGLE_DRAW,
             "errors_off(draws, exact) * math.sqrt(len(draws))": ROOT,
             "draws.mean(0) / (draws.std(0) / math.sqrt(len(draws)))": NO_EXACT,
-            "errors_off(draws, exact) / draws.std(0)": ("This has a unit.", "Divide by errors."),
+            "errors_off(draws, exact) / draws.std(0)": SQUARED,
+            "errors_off(draws, exact).abs()": SIGN_LOST,
+            "errors_off(draws, exact) / 1.96": HALF_WIDTH,
+            "(draws.mean(0) - exact) / ((draws - exact) ** 2).mean(0).sqrt()"
+            " * math.sqrt(len(draws))": AROUND,
             "-errors_off(draws, exact)": (
                 "The sign is that of exact minus mean.",
                 "Exchange them.",
             ),
-            "draws.mean(0) - exact": ("This is a difference.", "In standard errors, it is asked."),
+            "draws.mean(0) - exact": DIFFERENCE,
         },
     ),
-    **derivation("disarm_factor", "4.11", one_bit, (chance_to_differ, mean_of_pair, factor)),
+    **derivation(
+        "disarm_factor",
+        "4.11",
+        one_bit,
+        (chance_to_differ, mean_of_pair, factor),
+        mistakes={
+            chance_to_differ: {
+                "2 * logit.sigmoid() * (-logit).sigmoid()": INDEPENDENT,
+                "2 * logit.sigmoid()": ONE_SIDE,
+                "2 * (-logit).sigmoid()": ONE_SIDE,
+            },
+            mean_of_pair: {
+                "logit.sigmoid() * (-logit).sigmoid() * (g1 - g0)": INDEPENDENT,
+                "(g1 - g0) / 2": ALWAYS,
+            },
+            factor: {"logit.sigmoid()": ONE_SIDE},
+        },
+    ),
     "disarm_gradient": Exercise(
         "4.11",
         disarm_gradient,
@@ -169,8 +213,9 @@ EXERCISES = {
                 WRONG_FACTOR
             ),
             "disarm_gradient(of_z, of_mirrored, z, mirrored, logits) * (-logits.abs()).sigmoid()": (
-                SLOPE_TWICE
+                WHOLE_SLOPE
             ),
+            "disarm_gradient((of_z - of_mirrored).abs(), 0 * of_z, z, mirrored, logits)": SIZE_OF_G,
             "disarm_gradient(of_z, of_mirrored, (z - mirrored).abs(), 0 * z, logits)": NO_SIGN,
             "disarm_gradient(of_z, -of_mirrored, z, mirrored, logits)": SUM_OF_G,
             "disarm_gradient(of_z, of_mirrored, z, mirrored, logits) * len(z)": (

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-CUT = "Compute with torch from the arguments themselves: no .detach(), .item(), no_grad or numpy."
+CUT = "Computing with torch passes it on; .detach(), .item(), no_grad and numpy cut it off."
 # of the right result, or in place of an argument
 FORMS = (
     "0 * {}", "0 * {} + 1", "-{}", "2 * {}", "{} / 2", "{} ** 2", "1 / {}", "1 - {}", "{} + 1",

@@ -242,6 +242,15 @@ def test_a_right_value_whose_gradient_is_cut_off_is_not_right(answer, capsys):
     assert "gradient" in text
 
 
+def test_detach_is_not_forbidden_where_the_right_answer_needs_it(capsys):
+    def straight_through_bits(z, logits):
+        return z + logits.sigmoid() - logits.sigmoid()
+
+    text = said(capsys, "straight_through_bits", straight_through_bits)
+    assert "the gradient in logits is not" in text
+    assert "no .detach()" not in text
+
+
 def test_a_gradient_counts_only_in_what_is_named(capsys):
     def right(mean, log_var, eps):
         return mean + (log_var / 2).exp() * eps.detach()

@@ -129,6 +129,7 @@ OWN = {
         "3.5",
         lambda draw: (draw.normal(4, 3), draw.normal(4, 3)),
         [log_q, log_p, difference],
+        mistakes={difference: {"(mean * z - mean**2).sum(-1)": ("A half is missing.", "Expand.")}},
     ),
 }
 
@@ -274,6 +275,11 @@ def test_a_bug_is_found_and_mended(capsys):
     assert capsys.readouterr().out == "hunt: right.\n" * 2
     check("hunt", "A")
     assert "Line A is as it should be." in capsys.readouterr().out
+
+
+def test_a_line_of_a_derivation_has_mistakes_of_its_own(capsys):
+    check("kl.3", lambda mean, z: (mean * z - mean**2).sum(-1))
+    assert capsys.readouterr().out.startswith("kl.3: A half is missing.")
 
 
 def test_no_line_of_a_derivation_takes_the_answer_of_another(capsys):

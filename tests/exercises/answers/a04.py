@@ -734,6 +734,23 @@ def off_by_variance(draws, exact):
     return (draws.mean(0) - exact) / (draws.var(0) / math.sqrt(len(draws)))
 
 
+@wrong("errors_off")
+def off_without_sign(draws, exact):
+    return (draws.mean(0) - exact).abs() / (draws.std(0) / math.sqrt(len(draws)))
+
+
+@wrong("errors_off")
+def off_in_half_widths(draws, exact):
+    # what the course writes after ±, in the place of a standard error
+    return (draws.mean(0) - exact) / (1.96 * draws.std(0) / math.sqrt(len(draws)))
+
+
+@wrong("errors_off")
+def off_by_spread_about_the_exact(draws, exact):
+    spread = ((draws - exact) ** 2).mean(0).sqrt()
+    return (draws.mean(0) - exact) / (spread / math.sqrt(len(draws)))
+
+
 # Exercise 4.5
 
 
@@ -874,3 +891,68 @@ def straight_all_detached(z, logits):
 @wrong("straight_through_bits")
 def straight_added(z, logits):
     return z + logits.sigmoid()
+
+
+# Of several exercises, from a second reading
+
+
+@wrong("bit_slope.1")
+def mean_with_the_logit_as_probability(logit, g0, g1):
+    return (1 - logit) * g0 + logit * g1
+
+
+@wrong("bit_slope.2")
+def slope_with_a_logit_left(logit, g0, g1):
+    return logit.sigmoid() * (1 - logit) * (g1 - g0)
+
+
+@right("bit_slope.2")
+def slope_by_tanh(logit, g0, g1):
+    return (g1 - g0) * (1 - torch.tanh(logit / 2) ** 2) / 4
+
+
+@right("disarm_factor.1")
+def differ_by_distance_from_half(logit, g0, g1):
+    return 1 - (2 * torch.sigmoid(logit) - 1).abs()
+
+
+@wrong("disarm_factor.2")
+def pair_given_that_they_differ(logit, g0, g1):
+    return (g1 - g0) / 2
+
+
+@right("disarm_factor.3")
+def factor_as_maximum(logit, g0, g1):
+    p = torch.sigmoid(logit)
+    return torch.maximum(p, 1 - p)
+
+
+@right("leave_one_out_gradient")
+def leave_one_out_as_covariance(g, z, logits):
+    # the weights add up to 0, so that sigmoid(logits) drops out
+    return ((g - g.mean(0))[..., None] * z).sum(0) / (len(g) - 1)
+
+
+@right("disarm_gradient")
+def disarm_by_where(of_z, of_mirrored, z, mirrored, logits):
+    half = (of_z - of_mirrored)[..., None] * logits.abs().sigmoid() / 2
+    return torch.where(z == mirrored, 0, torch.where(z > mirrored, half, -half)).mean(0)
+
+
+@wrong("disarm_gradient")
+def disarm_by_size_of_difference(of_z, of_mirrored, z, mirrored, logits):
+    return (
+        (of_z - of_mirrored).abs()[..., None] / 2 * (z - mirrored) * logits.abs().sigmoid()
+    ).mean(0)
+
+
+@wrong("relaxed_bits")
+def relaxed_common_logarithm(logits, u, temperature):
+    return ((logits + u.log10() - (1 - u).log10()) / temperature).sigmoid()
+
+
+@right("hard_elbo")
+def hard_by_straight_through(relaxed, kl, x, W, b):
+    hard = relaxed + (relaxed.round() - relaxed).detach()
+    logits = hard @ W.T + b
+    return (x * logits - F.softplus(logits)).sum(-1).mean(0) - kl
