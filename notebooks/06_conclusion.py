@@ -114,8 +114,8 @@ if digits.source == "mnist":
 assert lab.paired_bootstrap(nats["with a hidden layer"], nats["belief network"])[1] > 0
 
 # %% [markdown]
-# On MNIST seven nats more, still exactly. And what may the lower half of a digit be,
-# given the upper half? The pixels come in order: what is known is filled in, the rest is drawn, three times.
+# On MNIST seven nats more, still exactly. And what may the lower half of a digit be, given the upper half? The pixels
+# come in order: what is known is filled in, the rest is drawn, three times.
 
 # %%
 half = 392
@@ -215,8 +215,9 @@ decode = lab.check("arithmetic_decoder", decode)
 assert decode(low + width / 2, chain).tolist() == x.tolist()
 
 # %% [markdown]
-# With 784 pixels, floats run out of digits; a range coder does the same in whole numbers (`constriction`; Bamler, 2022). **Predict, then run.** A binarised digit is 98 bytes of raw bits. How many does the model
-# with the hidden layer need, on average?
+# With 784 pixels, floats run out of digits; a range coder does the same in whole numbers (`constriction`; Bamler, 2022).
+# **Predict, then run.** A binarised digit is 98 bytes of raw bits. How many does the model with the hidden layer need, on
+# average?
 
 # %%
 lab.predict("bytes_per_digit", ...)
@@ -274,7 +275,7 @@ if constriction:
     assert 4 * len(file) < 1.02 * promised + 64, "the file is as long as the model says"
 
 # %% [markdown]
-# The file is as long as the nats say, and nothing is lost. For all test digits, beside a general program:
+# The file is as long as the nats say, and nothing is lost. For all test digits:
 
 # %%
 raw = np.packbits(x_test.numpy().astype(bool), axis=None).tobytes()
@@ -298,9 +299,9 @@ if digits.source == "mnist":
 # (Without the model, which is sent once and is larger than all of them.) Only what has exact conditionals, or a sum that can be done, codes so
 # directly. A VAE can by *bits back* (Townsend et al., 2019): it spends minus the ELBO, and pays for the gap in bytes.
 #
-# **Exercise 6.2** (difficulty 2 of 3, 10 minutes). The audit of notebook 01, in bytes. Two networks were trained, one for the pixels
-# in their order, one for the reverse order. A score $s$ of a digit promises a file of $-\log_2 s$ bits. Which of these four promises can no
-# decoder keep?
+# **Exercise 6.2** (difficulty 2 of 3, 10 minutes). The audit of notebook 01, in bytes. Two networks were trained, one for
+# the pixels in their order, one for the reverse order. A score $s$ of a digit promises a file of $-\log_2 s$ bits. Which
+# of these four promises can no decoder keep?
 #
 # - A: $s$ is the probability of the digit by the first network.
 # - B: $s$ is the probability of the digit by the second network.
@@ -321,8 +322,8 @@ cannot_decode = lab.check("cannot_decode", cannot_decode)
 # %% [markdown]
 # ## 3 A learned prior for 200 bits
 #
-# The codes of notebook 04 are not fair, independent coins. In notebook 05 a mixture took the place of
-# the Gaussian prior; for bits, take a belief network $r(z)$ with a hidden layer, on codes in the place of pixels. It gains
+# The codes of notebook 04 are not fair, independent coins. In notebook 05 a mixture took the place of the Gaussian prior;
+# for bits, take a belief network $r(z)$ with a hidden layer, on codes in the place of pixels. The ELBO gains
 #
 # $$\mathcal{L}_r - \mathcal{L}_p = \mathbb{E}_{q(z \mid x)}\big[\log r(z) - \log p(z)\big] \tag{6.3}$$
 #
@@ -614,18 +615,16 @@ axes.set_title("Nats and samples are two different questions")
 axes.legend(loc="upper right")
 lab.figures.show(
     figure,
-    alt="Fréchet distance of draws against nats, on a log scale. On MNIST the belief network with "
-    "a hidden layer comes first in nats, the Gaussian VAE with a mixture the smallest distance; the "
+    alt="Fréchet distance of draws against nats, on a log scale. On MNIST the network with a "
+    "hidden layer comes first in nats, the Gaussian VAE with a mixture the smallest distance; the "
     "mixture of Bernoullis has few nats and a smaller distance than most, 200 bits many nats and "
     "a large distance.",
 )
 
 # %%
-first_in_nats = max(on_board, key=on_board.get)
-print(
-    f"first in nats: {first_in_nats}; smallest distance on the board: {min(on_board, key=distance.get)}"
-)
-agree = first_in_nats == min(on_board, key=distance.get)
+first_in_nats, nearest = max(on_board, key=on_board.get), min(on_board, key=distance.get)
+print(f"first in nats: {first_in_nats}; smallest distance on the board: {nearest}")
+agree = first_in_nats == nearest
 lab.predict("most_nats_best_samples", outcome="yes" if agree else "no")
 
 # %% tags=["claim"]
@@ -648,12 +647,12 @@ if digits.source == "mnist":
     assert precision_and_recall["independent pixels"][0] > 0.99
 
 # %% [markdown]
-# - On MNIST the belief network with a hidden layer comes first in nats. The VAE with a mixture is a nat behind, but by a
-#   bound: which has more is open (warm-up 3).
+# - On MNIST the belief network with a hidden layer comes first in nats. The VAE with a mixture is a nat behind, by a
+#   bound alone: which of the two has more is open (warm-up 3).
 # - Both models with a Gaussian mixture on their codes have better samples: fewer of the network's pass for digits (its
 #   precision).
-# - The mixture of Bernoullis is 39 nats behind it, its distance less than twice as large: templates are digits, but few
-#   (its recall).
+# - The mixture of Bernoullis is 39 nats behind the network, its distance less than twice as large: templates are digits,
+#   but few (its recall).
 # - In seconds, a prior fitted to the codes raises the bounds of two VAEs and improves their samples.
 # - Precision alone says nothing: independent pixels have all of it (notebook 05 says why).
 #
