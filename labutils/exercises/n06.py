@@ -49,6 +49,11 @@ NOT_NARROWED = (
     "Every pixel is read from the same interval: the first decision is taken again and again.",
     "After each pixel, go on with the part that was kept: its lower end and its width.",
 )
+LOW_LOST = (  # all 1s after the first, however it is lost
+    "After a 1 the number is compared with a place outside the part that was kept: the lower end "
+    "of that part is left out, stays, or moves the wrong way.",
+    "After a 1 low is where the upper part starts, and the next split is at low + of_zero.",
+)
 FORGETFUL = (
     "The same column of chain is used at each pixel: the model's memory of the pixel before is "
     "lost, and with it the encoder's split.",
@@ -76,16 +81,9 @@ EXERCISES = {
                 "The width becomes that of the part that was kept.",
             ),
             "walk(number, chain, keep=lambda one, low, width, zero: "
-            "(low - zero, width - zero) if one else (low, zero))": (
-                "After a 1 the number is compared with a place outside the part that was kept: the "
-                "lower end of that part is left out, or moved the wrong way.",
-                "The next split is at low + of_zero, low being where the kept part starts.",
-            ),
+            "(low - zero, width - zero) if one else (low, zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "
-            "(low, width - zero if one else zero))": (
-                "The width shrinks, but the lower end never moves.",
-                "A 1 keeps the upper part: it starts at low + of_zero.",
-            ),
+            "(low, width - zero if one else zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "
             "(low + zero, zero) if one else (low, zero))": (
                 "A 1 leaves the width of the 0's part.",
