@@ -54,8 +54,8 @@ class BeliefNetwork(nn.Module):
         """n images (n, pixels) in the model's order: pixel(d, logits) gives pixel d of each, (n,).
 
         The logits (n,) are those of pixel d given the pixels before it. Whoever draws, completes
-        or codes images gives a `pixel` of their own; the same pixels have the same logits, to the
-        last bit.
+        or codes images gives a `pixel` of their own. Called again with the same pixels of the same
+        n images, on the same machine, it has the same logits to the last bit.
         """
         x = self.offset.new_zeros(guards.whole_number(n, "n"), len(self.offset))
         if self.hidden:

@@ -68,6 +68,25 @@ def test_pixel_by_pixel_gives_the_logits_of_whole_images(hidden_dim):
     assert torch.allclose(torch.stack(seen, -1), model.logits(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("hidden_dim", [0, 200])
+def test_who_reads_has_the_logits_of_who_wrote_to_the_last_bit(hidden_dim):
+    """Or else a decoder loses its place: of a size at which torch sums in parts."""
+    model, logits = network(hidden_dim, pixels=400), []
+    with lab.seeded(1):
+        x = torch.rand(300, 400).round()
+
+    def write(d, given):
+        logits.append(given.clone())
+        return x[:, d]
+
+    def read(d, given):
+        assert torch.equal(given, logits[d])
+        return x[:, d]
+
+    model.pixel_by_pixel(len(x), write)
+    model.pixel_by_pixel(len(x), read)
+
+
 def test_any_leading_axes_and_a_gradient():
     model, x = network(), all_images(5)
     assert torch.equal(model.log_prob(x.view(4, 8, 5)), model.log_prob(x).view(4, 8))

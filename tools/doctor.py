@@ -72,6 +72,8 @@ def packages():
     found = pins.keys() & INSTALLED.keys()
     other = [f"{name} {INSTALLED[name]}" for name in sorted(found) if INSTALLED[name] != pins[name]]
     state = f"others than were tested: {', '.join(other)}" if other else "as in requirements.txt"
+    if absent := pins.keys() - found:  # not for every system: the course goes on without them
+        state += f", without {', '.join(sorted(absent))}"
     return "packages", state, None
 
 

@@ -18,20 +18,27 @@ def decode(number, chain):
     return torch.tensor(pixels)
 
 
-def walk(number, chain, probability=None, keep=None, pixel=int, context=lambda pixels: pixels[-1]):
-    """A decoder with a fault: another probability of a 0, another part kept, another comparison."""
-    low, width, pixels = 0.0, 1.0, [0]
-    for d, given in enumerate(chain.tolist()):
-        p = given[context(pixels)]
-        of_zero = width * (probability(p, d) if probability else 1 - p)
-        one = pixel(number >= low + of_zero)
-        low, width = (keep or _keep)(one, low, width, of_zero)
-        pixels.append(one)
-    return torch.tensor(pixels[1:])
-
-
 def _keep(one, low, width, of_zero):
     return (low + of_zero, width - of_zero) if one else (low, of_zero)
+
+
+def walk(
+    number,
+    chain,
+    zero=lambda p: 1 - p,
+    keep=_keep,
+    pixel=int,
+    context=lambda pixels: pixels[-1],
+    split=lambda low, width, of_zero: low + of_zero,
+):
+    """A decoder with a fault: another probability of a 0, part kept, comparison, row or split."""
+    low, width, pixels = 0.0, 1.0, [0]  # before the first pixel there is a 0
+    for given in chain.tolist():
+        of_zero = width * zero(given[context(pixels)])
+        one = pixel(number >= split(low, width, of_zero))
+        low, width = keep(one, low, width, of_zero)
+        pixels.append(one)
+    return torch.tensor(pixels[1:])
 
 
 SWAPPED = (
@@ -41,6 +48,11 @@ SWAPPED = (
 NOT_NARROWED = (
     "Every pixel is read from the same interval: the first decision is taken again and again.",
     "After each pixel, go on with the part that was kept: its lower end and its width.",
+)
+LOW_LOST = (  # all 1s after the first, however it is lost
+    "After a 1 the number is compared with a place outside the part that was kept: the lower end "
+    "of that part is left out, stays, or moves the wrong way.",
+    "After a 1 low is where the upper part starts, and the next split is at low + of_zero.",
 )
 FORGETFUL = (
     "The same column of chain is used at each pixel: the model's memory of the pixel before is "
@@ -54,10 +66,10 @@ EXERCISES = {
         decode,
         inputs=lambda draw: (draw.uniform(), 0.05 + 0.4 * draw.uniform(12, 2)),
         mistakes={
-            "walk(number, chain, lambda p, d: p, pixel=lambda above: 1 - above)": SWAPPED,
-            "1 - walk(number, chain, lambda p, d: p, context=lambda pixels: 1 - pixels[-1] "
+            "walk(number, chain, lambda p: p, pixel=lambda above: 1 - above)": SWAPPED,
+            "1 - walk(number, chain, lambda p: p, context=lambda pixels: 1 - pixels[-1] "
             "if len(pixels) > 1 else 0)": SWAPPED,
-            "walk(number, chain, lambda p, d: p)": (
+            "walk(number, chain, lambda p: p)": (
                 "The lower part gets the probability of a 1.",
                 "chain holds the probability that a pixel is 1; the lower part is for 0.",
             ),
@@ -69,15 +81,9 @@ EXERCISES = {
                 "The width becomes that of the part that was kept.",
             ),
             "walk(number, chain, keep=lambda one, low, width, zero: "
-            "(low - zero, width - zero) if one else (low, zero))": (
-                "After a 1 the lower end moves down, out of the part that was kept.",
-                "The upper part starts at low + of_zero.",
-            ),
+            "(low - zero, width - zero) if one else (low, zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "
-            "(low, width - zero if one else zero))": (
-                "The width shrinks, but the lower end never moves.",
-                "A 1 keeps the upper part: it starts at low + of_zero.",
-            ),
+            "(low, width - zero if one else zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "
             "(low + zero, zero) if one else (low, zero))": (
                 "A 1 leaves the width of the 0's part.",
@@ -90,6 +96,28 @@ EXERCISES = {
                 "chain[d, j] is for the case that the pixel before is j.",
             ),
             "(number >= 1 - chain[:, 0]).long()": NOT_NARROWED,
+            "walk(number, chain, split=lambda low, width, zero: low + width / 2)": (
+                "The number is compared with the middle of the interval.",
+                "The encoder splits in the proportion of p(0) and p(1).",
+            ),
+            "walk(number, chain, keep=lambda one, low, high, zero: "
+            "(low + zero, high) if one else (low, low + zero))": (
+                "The upper end is taken for the width: they differ as soon as low is not 0.",
+                "Keep low and width, or split low + (high - low) * (1 - p).",
+            ),
+            "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(low, zero) if one else (low + zero, width - zero))": (
+                "The pixel is right, but the other part is kept.",
+                "Where the number lies is the part to go on with.",
+            ),
+            "walk(number, chain, context=lambda pixels: pixels[max(0, len(pixels) - 2)])": (
+                "The column of chain is that of the pixel before the one before.",
+                "What was just decoded chooses the column for the next pixel.",
+            ),
+            "walk(number, chain, context=lambda pixels: pixels[-1] if len(pixels) > 1 else 1)": (
+                "The first pixel is read as if a 1 came before it.",
+                "Before the first pixel there is a 0.",
+            ),
             "(chain[:, 0] > 0.5).long()": (
                 "The most probable image is read, whatever the number is.",
                 "Compare the number with the place where the interval is split.",

@@ -318,12 +318,20 @@ def _unused(t):
                 yield f"Your result changes with {name}, but the right one does not."
 
 
+def _beyond(words, drawn):
+    """Whether no input could be so: where none is drawn below 0, as probabilities, or above 1."""
+    below = words in ("is negative", "is far below 0") and drawn.min() >= 0
+    return below or (words == "is far above 0" and drawn.min() >= 0 and drawn.max() <= 1)
+
+
 def _by_argument(t):
     elsewhere = not _multiple(t, t.got, t.right)  # what is so everywhere was said
     for k, name in enumerate(t.exercise.names):
         found = {}
         for words, form in WHERE.items() if elsewhere else ():
             with suppress(Exception):
+                if _beyond(words, torch.cat([numbers(x[k]).flatten() for x in t.sets])):
+                    continue
                 sets = [_with(x, k, _f(form)) for x in t.sets]
                 got, right = list(map(t.result, sets)), list(map(t.exact, sets))
                 if is_ := "right" if t.same(got, right) else _multiple(t, got, right):

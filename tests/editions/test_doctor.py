@@ -1,5 +1,7 @@
 """`python tools/doctor.py` in environments that are broken in the ways that students have met."""
 
+import doctor as tool
+
 import json
 import os
 import subprocess
@@ -83,6 +85,28 @@ def test_a_kernel_that_is_another_python(tmp_path):
     assert not well
     assert "another Python, /elsewhere/bin/python" in said["kernel"]
     assert "kernelspec remove python3" in said["kernel"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "state"),
+    [
+        ({"torch": "2.13.0", "constriction": "0.5.0"}, "as in requirements.txt"),
+        ({"torch": "2.13.0"}, "as in requirements.txt, without constriction"),
+        (
+            {"torch": "2.13.0", "constriction": "0.4.2"},
+            "others than were tested: constriction 0.4.2",
+        ),
+        ({"constriction": "0.5.0"}, "missing: torch"),
+    ],
+)
+def test_a_requirement_that_not_every_system_has(installed, state, tmp_path, monkeypatch):
+    lines = 'torch==2.13.0 # why\nconstriction==0.5.0 ; platform_machine != "aarch64"\n-e .\n'
+    (tmp_path / "requirements.txt").write_text(lines, encoding="utf-8")
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "INSTALLED", installed)
+    _, said, fix = tool.packages()
+    assert said == state
+    assert bool(fix) == state.startswith("missing")
 
 
 @pytest.mark.parametrize("vision", ["0.27.1", "0.29.0+cpu"])

@@ -320,6 +320,15 @@ UNTRUE = {
 }
 
 
+def test_no_remark_speaks_of_inputs_that_cannot_be():
+    """A number in an interval from 0 to 1 is neither negative nor far above 0."""
+    decode = EXERCISES["arithmetic_decoder"].answer
+    answer = lambda number, chain: decode(number**2, chain)  # noqa: E731
+    trial = Trial(EXERCISES["arithmetic_decoder"], answer, "remarks", Caller(), CONFIRMED_ON)
+    made = list(remarks(trial))
+    assert any("Where number is 0 or is 1, your result is right." in each for each in made), made
+
+
 @pytest.mark.parametrize(("answer", "remark"), UNTRUE.values(), ids=UNTRUE)
 def test_a_remark_that_is_not_true_is_not_made(answer, remark):
     name = "kl_gaussian" if "m" in answer.__code__.co_varnames else "change_of_variables"

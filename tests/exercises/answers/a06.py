@@ -116,3 +116,88 @@ def decoder_width_of_zero_for_both(number, chain):
 def decoder_independent_pixels(number, chain):
     # every pixel asks the same number
     return (number > 1 - chain[:, 0]).float()
+
+
+@right("arithmetic_decoder")
+def decoder_in_tensors(number, chain):
+    # as in the encoder, but with tensors of one entry
+    low, width, before = torch.zeros(1), torch.ones(1), 0
+    x = []
+    for given in chain:
+        zero = width * (1 - given[before])
+        if (number >= low + zero).item():
+            low, width, before = low + zero, width - zero, 1
+        else:
+            width, before = zero, 0
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_splits_in_the_middle(number, chain):
+    # bisection, with the model in the widths alone
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        before = int(number >= low + width / 2)
+        low, width = (low + zero, width - zero) if before else (low, zero)
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_compares_without_low(number, chain):
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        before = int(number >= zero)
+        low, width = (low + zero, width - zero) if before else (low, zero)
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_takes_high_for_width(number, chain):
+    low, high, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        split = low + high * (1 - row[before])
+        before = int(number >= split)
+        low, high = (split, high) if before else (low, split)
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_keeps_the_other_part(number, chain):
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        before = int(number >= low + zero)
+        low, width = (low, zero) if before else (low + zero, width - zero)
+        x.append(before)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_one_pixel_late(number, chain):
+    # `before` is set before the new pixel is appended
+    low, width, before, x = 0.0, 1.0, 0, []
+    for row in chain.tolist():
+        zero = width * (1 - row[before])
+        pixel = int(number >= low + zero)
+        low, width = (low + zero, width - zero) if pixel else (low, zero)
+        before = x[-1] if x else 0
+        x.append(pixel)
+    return torch.tensor(x)
+
+
+@wrong("arithmetic_decoder")
+def decoder_reads_the_row_of_the_pixel(number, chain):
+    # indexes chain as [before, 0]
+    low, width, before, x = 0.0, 1.0, 0, []
+    for _ in range(len(chain)):
+        zero = width * (1 - chain[before, 0].item())
+        before = int(number >= low + zero)
+        low, width = (low + zero, width - zero) if before else (low, zero)
+        x.append(before)
+    return torch.tensor(x)
