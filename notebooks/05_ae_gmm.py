@@ -189,8 +189,8 @@ assert off.float().mean() > 0.02, "the wrong density for these codes: 1 % of dig
 assert far_out.float().mean() > 0.2 and max(by_class) > 0.8, "of some class, most codes are missed"
 
 # %% [markdown]
-# It depends on where the training happened to put its clouds: with other seeds most of them fall into a hole. What is
-# decoded there may be broken, or a clean digit, too often.
+# It depends on where the training happened to put its clouds: on MNIST, with two other seeds, most of them fall into a
+# hole (`benchmarks/README.md`). What is decoded there may be broken, or a clean digit, too often.
 
 # %% [markdown]
 # ## 3 A density for the codes: the Gaussian mixture
@@ -330,7 +330,7 @@ for start, (fit, curve) in enumerate(by_start):
 assert all((torch.tensor(curve).diff() > -1e-6).all() for _, curve in by_start), "EM never falls"
 
 # %% [markdown]
-# Three starts, three **local maxima**. There is no highest one: a component that shrinks to a single code has a density
+# The three starts climb toward three **local maxima**. There is no highest one: a component that shrinks to a single code has a density
 # without limit. `lab.GaussianMixture.fit` leaves the steps to scikit-learn: it starts from $k$-means, and adds a small
 # constant to the variances of each component, which holds it off. It returns a `torch.distributions` object, to sample
 # from like a prior. One more step of yours must hardly change it.
@@ -466,8 +466,8 @@ assert (held_out[best] - held_out[1]).mean() > 2, "one Gaussian is not enough"
 
 # %% [markdown]
 # A size is behind if its paired difference exceeds its ±, which is about the validation codes: another start of EM
-# moves the curve as well. And the choice is one for 10,000 codes: 50,000 carry larger mixtures
-# (`benchmarks/README.md`).
+# moves the curve, on MNIST by as much as 50 and 100 differ. And the choice is one for 10,000 codes: 50,000 carry larger
+# mixtures (both in `benchmarks/README.md`).
 #
 # ## 5 New digits
 #
@@ -525,7 +525,7 @@ lab.predict("sharpest_where", outcome=max(steep, key=steep.get))
 
 # %% [markdown]
 # Where the density is low: where it is high, codes of several classes crowd together, and the decoder averages. Away
-# from all codes it draws clean digits that nobody wrote there. On the right they fade with the mixture's log-density.
+# from all codes it draws clean digits, though nobody's digit has its code there. On the right they fade with the mixture's log-density.
 
 # %% tags=["figure"]
 strength = ((height - height.max() + 5) / 5).clamp(0.0, 1)[:, None]
@@ -651,7 +651,7 @@ if digits.source == "mnist":  # few digits allow few components, and these gain 
     ), "by the tighter bound, too"
 
 # %% [markdown]
-# On MNIST the bound rises as much as the ELBO. The picture shows the cause:
+# On MNIST the bound rises about as much as the ELBO. The picture shows the cause:
 
 # %% tags=["figure"]
 with torch.no_grad(), lab.seeded(seed):
@@ -1294,6 +1294,9 @@ assert all(
 ), "a fitted q is tighter"
 if digits.source == "mnist":
     assert behind_vae.mean().abs() < 2, "trained for no likelihood, and about as many nats"
+    assert row_of["Gaussian VAE + mixture"].bound.nats > values.mean() + extra.mean() + 1, (
+        "with a mixture of its own, the VAE leads"
+    )
     assert by_scale[0.5] > by_scale[0.1] + 5 and by_scale[0.5] > by_scale[1.0], "neither extreme"
 
 # %% [markdown]
@@ -1344,9 +1347,9 @@ if digits.source == "mnist":
     assert edges["16 numbers, cross-entropy"] < 0.8 * edges["test digits"]
 
 # %% [markdown]
-# The same. No two training digits share a code; but a decoder of limited size maps near codes to near images, and so it
-# averages neighbours, the more the fewer numbers it has. (And means are shown: the binary draws of 5.13 are not blurred
-# but speckled.)
+# Hardly any difference. No two training digits share a code; but a decoder of limited size maps near codes to near
+# images, and so it averages neighbours, the more the fewer numbers it has. (And means are shown: the binary draws of
+# 5.13 are not blurred but speckled.)
 #
 # ## 10 Where this leads
 #
@@ -1355,8 +1358,8 @@ if digits.source == "mnist":
 # a mixture stops. Flows also give densities of grey, dequantised pixels; FFJORD (Grathwohl et al., 2019) estimates its
 # log-likelihood without bias, not exactly.
 #
-# All numbers above rest on one seed of each network. Their orders hold on the three that were tried
-# (`benchmarks/README.md`).
+# All numbers above rest on one seed of each network. The order of the Fréchet distances holds on the three that were
+# tried (`benchmarks/README.md`).
 
 # %% [markdown]
 # ## Summary
