@@ -11,6 +11,7 @@ from torch.distributions import MultivariateNormal, Normal
 
 FAR = torch.tensor([[0.0], [-5], [-130], [-140], [-150]])
 NOBODY = ("Far from all components, where densities underflow, nobody is responsible.", "softmax.")
+ANYBODY = ("Far from all components, where densities underflow, all count alike.", "softmax.")
 OVER_CODES = ("The codes share a component, not the components a code.", "Normalise the last axis.")
 HARD = ("Each code belongs to one component alone. EM shares it.", "Return the probabilities.")
 TABLE = ("All responsibilities together add up to 1.", "Those for each code do: the last axis.")
@@ -37,8 +38,7 @@ def slope_in_precision(z, r, mean, covariance):
 
 
 INVERTED = ("Covariance and precision are exchanged.", "Where the spread is wide, gaps count less.")
-NO_LOG = ("These are densities.", "The bound is one of log-densities.")
-ENTRIES = ("Entry by entry, 1 / x inverts no matrix.", "Use covariance.inverse().")
+VARIANCES = ("Only variances count, not how coordinates vary together.", "Use the whole matrix.")
 IN_COVARIANCE = ("This is the gradient in the covariance.", "Take the precision as the variable.")
 ALL_CODES = ("Each component is averaged over all codes.", "Divide by its own sum of r.")
 NOT_SHARES = ("The weights don't add up to 1.", "They are shares of the codes.")
@@ -138,6 +138,20 @@ def suspect_gain(prior, train, test, components):
     return (mixture.log_prob(test) - prior.log_prob(test)).mean().item()
 
 
+M_STEP_MISTAKES = {
+    component_bound: {
+        "component_bound(z, r, mean, covariance.inverse())": INVERTED,
+        "component_bound(z, r, mean, covariance.diag().diag())": VARIANCES,
+    },
+    slope_in_mean: {
+        "slope_in_mean(z, r, mean, covariance.inverse())": INVERTED,
+    },
+    slope_in_precision: {
+        "slope_in_precision(z, r, mean, covariance.inverse())": INVERTED,
+        "-covariance.inverse() @ slope_in_precision(z, r, mean, covariance)"
+        " @ covariance.inverse()": IN_COVARIANCE,
+    },
+}
 EXERCISES = {
     "responsibilities": Exercise(
         "5.3",
@@ -150,7 +164,7 @@ EXERCISES = {
             "gaussians.shares(log_weight, log_density, 0)": pairs.OUT_OF_RANGE,
             "gaussians.shares(log_weight, log_density, 0).nan_to_num(0)": NOBODY,
             "gaussians.shares(log_weight, log_density, 1e-8)": NOBODY,
-            "gaussians.shares(0, (log_weight + log_density).exp().clamp(1e-30).log(), 0)": NOBODY,
+            "gaussians.shares(0, (log_weight + log_density).exp().clamp(1e-30).log(), 0)": ANYBODY,
             "(log_weight * log_density).softmax(-1)": NO_PRODUCT,
             "log_weight.exp() * log_density.softmax(-1)": TOO_LATE,
             "torch.eye(3)[(log_weight + log_density).argmax(-1)]": HARD,
@@ -161,27 +175,7 @@ EXERCISES = {
         },
     ),
     **derivation(
-        "m_step_derived",
-        "5.4",
-        gaussians.one_component,
-        (component_bound, slope_in_mean, slope_in_precision),
-        {
-            component_bound: {
-                "component_bound(z, r, mean, covariance.inverse())": INVERTED,
-                "component_bound(z, r, mean, covariance.diag().diag())": DIAGONAL,
-                "(r * MultivariateNormal(mean, covariance).log_prob(z).exp()).sum()": NO_LOG,
-            },
-            slope_in_mean: {
-                "covariance @ (r[:, None] * (z - mean)).sum(0)": INVERTED,
-                "(1 / covariance) @ (r[:, None] * (z - mean)).sum(0)": ENTRIES,
-            },
-            slope_in_precision: {
-                "slope_in_precision(z, r, mean, covariance) "
-                "+ r.sum() * (covariance.inverse() - covariance) / 2": INVERTED,
-                "0.5 * covariance.inverse() @ ((r[:, None] * (z - mean)).T @ (z - mean)"
-                " - r.sum() * covariance) @ covariance.inverse()": IN_COVARIANCE,
-            },
-        },
+        "m_step_derived", "5.4", gaussians.one_component, tuple(M_STEP_MISTAKES), M_STEP_MISTAKES
     ),
     "gaussian_m_step": Several(
         "5.5",
