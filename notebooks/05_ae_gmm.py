@@ -979,8 +979,7 @@ assert scores["AE + N(0, I)"][3] < 0.25, "recall is not"
 # %% [markdown]
 # - **The density decides.** On MNIST a mixture has a several times smaller Fréchet distance than one Gaussian for the
 #   autoencoder (5.5 times for Ghosh et al., on other features), and than the prior for our VAE (19.21 and 17.66 for
-#   theirs): what there is to gain depends on how far the aggregate posterior is from the prior. "Pretty much similar" to
-#   a VAE's, as the handout says, are samples of one Gaussian.
+#   theirs): what there is to gain depends on how far the aggregate posterior is from the prior.
 # - **No number alone.** On MNIST the fragments from $\mathcal{N}(0, I)$ have a higher precision than real digits: they
 #   lie in the middle of the features, in many balls at once. Recall is not deceived.
 # - **Not even two.** On MNIST the copier wins: compared with test digits, copies of training digits are as good as new ones.
@@ -1348,15 +1347,14 @@ if digits.source == "mnist":
 
 # %% [markdown]
 # Hardly any difference. No two training digits share a code; but a decoder of limited size maps near codes to near
-# images, and so it averages neighbours, the more the fewer numbers it has. (And means are shown: the binary draws of
-# 5.13 are not blurred but speckled.)
+# images, and so it averages neighbours, the more the fewer numbers it has.
 #
 # ## 10 Where this leads
 #
 # A second VAE in place of the mixture is the **two-stage VAE** (Dai and Wipf, 2019), a diffusion model **latent
-# diffusion** (Rombach et al., 2022): the recipe of this notebook, with stronger parts. A flow as the prior goes on where
-# a mixture stops. Flows also give densities of grey, dequantised pixels; FFJORD (Grathwohl et al., 2019) estimates its
-# log-likelihood without bias, not exactly.
+# diffusion** (Rombach et al., 2022): the recipe of this notebook, with stronger parts. Flows
+# also give densities of grey, dequantised pixels; FFJORD (Grathwohl et al., 2019) estimates its log-likelihood without
+# bias, not exactly.
 #
 # All numbers above rest on one seed of each network. The order of the Fréchet distances holds on the three that were
 # tried (`benchmarks/README.md`).
@@ -1375,7 +1373,7 @@ if digits.source == "mnist":
 # | where | what it says | what is right |
 # | --- | --- | --- |
 # | 0.7 | the mixture does not fit the latent space exactly because its weights are not defined beforehand | EM fits the weights (5.5); what does not fit, on MNIST, is the shape of the clouds (section 3) |
-# | 0.7 | the samples are pretty much similar to those of the VAE | with one Gaussian; on MNIST a mixture is far better than either (section 7) |
+# | 0.7 | the samples are pretty much similar to those of the VAE | with one Gaussian, roughly; on MNIST a mixture is far better than either (section 7) |
 # | 0.8 | images are blurred because of the root mean square error | another loss is as blurred (section 9) |
 #
 # ## References
