@@ -8,10 +8,12 @@ from labutils.exercises.limits import Trouble
 
 import hashlib
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -166,27 +168,30 @@ class Loop(Exercise):
 
 @dataclass(frozen=True)
 class Several(Exercise):
-    """A function with several results, in a tuple; `parts` are their names. They are compared in
-    one row, in which each has the shape of the answer's."""
+    """A function with several results, in a tuple; `parts` are their names and shapes. They are
+    compared in one row."""
 
-    parts: tuple[str, ...] = ()
+    parts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def run(self, answer: Callable, inputs: Sequence) -> Tensor:
         got = answer(*inputs)
         if got is None or got is ...:
             return got
-        wanted = [tuple(part.shape) for part in self.answer(*inputs)]
-        if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
-            raise Trouble(f"expected {len(wanted)} results: return {', '.join(self.parts)}.")
+        if not isinstance(got, (tuple, list)) or len(got) != len(self.parts):
+            raise Trouble(f"expected {len(self.parts)} results: return {', '.join(self.parts)}.")
         got = [torch.as_tensor(part) for part in got]
-        if [tuple(part.shape) for part in got] != wanted:
-            both = zip(self.parts, wanted, got, strict=True)
-            shapes = [f"{name} {shape}, got {tuple(part.shape)}" for name, shape, part in both]
+        both = list(zip(self.parts.items(), got, strict=True))
+        if any(part.shape != shape for (_, shape), part in both):
+            shapes = [f"{name} {shape}, got {tuple(part.shape)}" for (name, shape), part in both]
             raise Trouble(f"expected the shapes of {'; of '.join(shapes)}.")
         return torch.cat([part.flatten() for part in got])
 
     def where(self, index: Sequence[int]) -> str:
-        return f"In one row with all of {', '.join(self.parts)}, entry {index[0]}"
+        entry = index[0]
+        for name, shape in self.parts.items():
+            if entry < math.prod(shape):
+                return f"{name}{[int(i) for i in np.unravel_index(entry, shape)]}"
+            entry -= math.prod(shape)
 
 
 @dataclass(frozen=True)

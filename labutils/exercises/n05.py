@@ -1,6 +1,6 @@
 """The exercises of notebook 05: EM, other priors, importance sampling, measures of samples."""
 
-from labutils.exercises import pairs
+from labutils.exercises import gaussians, pairs
 from labutils.exercises.kinds import Bug, Choice, Exercise, Several, derivation
 from labutils.mixtures import GaussianMixture
 
@@ -11,19 +11,17 @@ from torch.distributions import MultivariateNormal, Normal
 
 FAR = torch.tensor([[0.0], [-5], [-130], [-140], [-150]])
 NOBODY = ("Far from all components, where densities underflow, nobody is responsible.", "softmax.")
+ANYBODY = ("Far from all components, where densities underflow, all count alike.", "softmax.")
 OVER_CODES = ("The codes share a component, not the components a code.", "Normalise the last axis.")
 HARD = ("Each code belongs to one component alone. EM shares it.", "Return the probabilities.")
 TABLE = ("All responsibilities together add up to 1.", "Those for each code do: the last axis.")
+TOO_LATE = ("They don't add up to 1.", "Weight first, then normalise.")
+NO_PRODUCT = ("A product of logarithms is no logarithm of a product.", "Add them.")
 LOGS = ("Logarithms are divided as if they were probabilities.", "Normalise their exponentials.")
 
 
 def responsibilities(log_weight, log_density):
     return (log_weight + log_density).softmax(-1)
-
-
-def shares(log_weight, log_density, epsilon):
-    p = (log_weight + log_density).exp()
-    return p / (p.sum(-1, keepdim=True) + epsilon)
 
 
 def component_bound(z, r, mean, covariance):
@@ -39,15 +37,16 @@ def slope_in_precision(z, r, mean, covariance):
     return 0.5 * (r.sum() * covariance - (r[:, None] * centred).T @ centred)
 
 
-def one_component(draw):
-    root, z, mean = draw.normal(3, 3).double(), draw.normal(7, 3).double(), draw.normal(3).double()
-    return z, draw.uniform(7).double(), mean, root @ root.T + torch.eye(3)
-
-
+INVERTED = ("Covariance and precision are exchanged.", "Where the spread is wide, gaps count less.")
+VARIANCES = ("Only variances count, not how coordinates vary together.", "Use the whole matrix.")
+IN_COVARIANCE = ("This is the gradient in the covariance.", "Take the precision as the variable.")
 ALL_CODES = ("Each component is averaged over all codes.", "Divide by its own sum of r.")
 NOT_SHARES = ("The weights don't add up to 1.", "They are shares of the codes.")
 FROM_ZERO = ("The spread is measured from 0.", "Subtract the new means from the codes.")
 DIAGONAL = ("No two coordinates vary together.", "An outer product has all entries.")
+ALIKE = ("In the covariances all codes count alike.", "Weight outer products with r.")
+SQUARED = ("In the covariances r counts twice.", "It multiplies one of the two gaps.")
+FROM_ALL = ("The spread is measured from the mean of all codes.", "Each component has its own.")
 ONE_MEAN = ("All components have the mean of all codes.", "Weight each code with its r.")
 SUMS = ("Sums over the codes are not divided.", "Divide by the sum of r.")
 
@@ -58,15 +57,6 @@ def gaussian_m_step(z, r):
     centred = z[:, None] - means
     covariances = torch.einsum("nk,nki,nkj->kij", r, centred, centred)
     return count / len(z), means, covariances / count[:, None, None]
-
-
-def m_step(z, r, means=None, count=None):
-    """With other means, or another count under the covariances."""
-    weights, right, _ = gaussian_m_step(z, r)
-    means, count = right if means is None else means, r.sum(0) if count is None else count
-    centred = z[:, None] - means
-    covariances = torch.einsum("nk,nki,nkj->kij", r, centred, centred)
-    return weights, means, covariances / count[..., None, None]
 
 
 def elbo_by_samples(log_likelihood, log_prior, log_q):
@@ -87,6 +77,11 @@ def importance_estimate(log_likelihood, log_prior, noise, scale):
 STRETCH = ("The scale stretches z, and q doesn't thin. Mass is kept.", "Look at equation 1.7.")
 ONE_AXIS = ("Only one dimension is stretched.", "All d are: d times log scale.")
 VARIANCE = ("The scale is taken for a variance.", "It is a standard deviation.")
+FLAT = ("Codes count as if q were flat.", "Divide by q, the density they were drawn from.")
+FROM_PRIOR = ("This suits draws from the prior, and these are q's.", "Weight them with m / q.")
+NO_PRIOR = ("Which codes the prior makes likely doesn't count.", "Add log_prior.")
+A_SUM = ("The more draws, the larger the result.", "A mean divides by their number: K.")
+AT_NOISE = ("q is evaluated at the noise, not at the code.", "z - code is s times the noise.")
 INSIDE = ("This is the ELBO: a mean of logarithms.", "Average the weights, then take the log.")
 
 TWICE = ("A sample counts once for each ball that holds it.", "It counts once in all: any.")
@@ -130,20 +125,6 @@ def score_draws(log_weight, mean, log_var, component, noise):
     return (log_weight + log_density).logsumexp(-1)
 
 
-def published(log_weight, mean, log_var, component, noise, divisor=1, per_coordinate=True):
-    """Draws with standard deviation exp(log_var / divisor); coordinates mixed one by one."""
-    z = mean[component] + (log_var[component] / divisor).exp() * noise
-    log_density = Normal(mean, (log_var / 2).exp()).log_prob(z[:, None])
-    if per_coordinate:
-        return (log_weight[:, None] + log_density).logsumexp(1).sum(-1)
-    return (log_weight + log_density.sum(-1)).logsumexp(-1)
-
-
-def draws_to_score(draw):
-    weight, (mean, log_var) = draw.normal(3).log_softmax(-1), draw.normal(2, 3, 2)
-    return weight, mean, log_var, draw.integers(0, 3, (6,)), draw.normal(6, 2)
-
-
 UNWEIGHTED = ("All components count alike.", "Add log_weight.")
 UNMENDED = ("Both faults are still there.", "Look at one coordinate, then at two.")
 OWN_COMPONENT = ("In the density each coordinate has a component of its own.", "Sum them first.")
@@ -157,6 +138,20 @@ def suspect_gain(prior, train, test, components):
     return (mixture.log_prob(test) - prior.log_prob(test)).mean().item()
 
 
+M_STEP_MISTAKES = {
+    component_bound: {
+        "component_bound(z, r, mean, covariance.inverse())": INVERTED,
+        "component_bound(z, r, mean, covariance.diag().diag())": VARIANCES,
+    },
+    slope_in_mean: {
+        "slope_in_mean(z, r, mean, covariance.inverse())": INVERTED,
+    },
+    slope_in_precision: {
+        "slope_in_precision(z, r, mean, covariance.inverse())": INVERTED,
+        "-covariance.inverse() @ slope_in_precision(z, r, mean, covariance)"
+        " @ covariance.inverse()": IN_COVARIANCE,
+    },
+}
 EXERCISES = {
     "responsibilities": Exercise(
         "5.3",
@@ -166,9 +161,12 @@ EXERCISES = {
             "log_density.softmax(-1)": ("All components count alike.", "Add log_weight."),
             "(log_weight.exp() + log_density).softmax(-1)": ("This is no product.", "Add logs."),
             "(log_weight + log_density).softmax(0)": OVER_CODES,
-            "shares(log_weight, log_density, 0)": pairs.OUT_OF_RANGE,
-            "shares(log_weight, log_density, 0).nan_to_num(0)": NOBODY,
-            "shares(log_weight, log_density, 1e-8)": NOBODY,
+            "gaussians.shares(log_weight, log_density, 0)": pairs.OUT_OF_RANGE,
+            "gaussians.shares(log_weight, log_density, 0).nan_to_num(0)": NOBODY,
+            "gaussians.shares(log_weight, log_density, 1e-8)": NOBODY,
+            "gaussians.shares(0, (log_weight + log_density).exp().clamp(1e-30).log(), 0)": ANYBODY,
+            "(log_weight * log_density).softmax(-1)": NO_PRODUCT,
+            "log_weight.exp() * log_density.softmax(-1)": TOO_LATE,
             "torch.eye(3)[(log_weight + log_density).argmax(-1)]": HARD,
             "(log_weight + log_density).flatten().softmax(0).view_as(log_density)": TABLE,
             "(log_weight + log_density).exp()": ("They don't add up to 1.", "Divide by their sum."),
@@ -177,22 +175,27 @@ EXERCISES = {
         },
     ),
     **derivation(
-        "m_step_derived", "5.4", one_component, (component_bound, slope_in_mean, slope_in_precision)
+        "m_step_derived", "5.4", gaussians.one_component, tuple(M_STEP_MISTAKES), M_STEP_MISTAKES
     ),
     "gaussian_m_step": Several(
         "5.5",
         gaussian_m_step,
         inputs=lambda draw: (draw.normal(9, 2), draw.normal(9, 3).softmax(-1)),
-        parts=("weights", "means", "covariances"),
+        parts={"weights": (3,), "means": (3, 2), "covariances": (3, 2, 2)},
         mistakes={
-            "(r.sum(0), *m_step(z, r)[1:])": NOT_SHARES,
-            "m_step(z, r, r.T @ z / len(z))": ALL_CODES,
-            "m_step(z, r, r.T @ z / 9, torch.tensor(9))": ALL_CODES,
-            "m_step(z, r, None, torch.ones(1))": SUMS,
-            "m_step(z, r, r.T @ z)": SUMS,
-            "m_step(z, r, z.mean(0).expand(3, 2))": ONE_MEAN,
-            "(*m_step(z, r)[:2], m_step(z, r, torch.zeros(3, 2))[2])": FROM_ZERO,
-            "(*m_step(z, r)[:2], m_step(z, r)[2] * torch.eye(2))": DIAGONAL,
+            "(r.sum(0), *gaussians.m_step(z, r)[1:])": NOT_SHARES,
+            "gaussians.m_step(z, r, r.T @ z / len(z))": ALL_CODES,
+            "gaussians.m_step(z, r, r.T @ z / 9, torch.tensor(9))": ALL_CODES,
+            "(r.mean(0), r.T @ z / 9, gaussians.m_step(z, r)[2])": ALL_CODES,
+            "gaussians.m_step(z, r, None, torch.tensor(9))": ALL_CODES,
+            "gaussians.m_step(z, r, weight=0 * r + 1)": ALIKE,
+            "gaussians.m_step(z, r, weight=r**2)": SQUARED,
+            "gaussians.m_step(z, r, about=z.mean(0))": FROM_ALL,
+            "gaussians.m_step(z, r, None, torch.ones(1))": SUMS,
+            "gaussians.m_step(z, r, r.T @ z)": SUMS,
+            "gaussians.m_step(z, r, z.mean(0).expand(3, 2))": ONE_MEAN,
+            "gaussians.m_step(z, r, about=0)": FROM_ZERO,
+            "(*gaussians.m_step(z, r)[:2], gaussians.m_step(z, r)[2] * torch.eye(2))": DIAGONAL,
         },
     ),
     "elbo_by_samples": Exercise(
@@ -223,14 +226,12 @@ EXERCISES = {
             "importance_estimate(log_likelihood, log_prior, noise, 1 / scale)": STRETCH,
             "importance_estimate(log_likelihood, log_prior, noise, scale ** (1 / 3))": ONE_AXIS,
             "importance_estimate(log_likelihood, log_prior, noise, scale**0.5)": VARIANCE,
-            "(log_likelihood + log_prior).logsumexp(0) - math.log(6)": (
-                "As if q were flat.",
-                "Divide by q.",
-            ),
-            "log_likelihood.logsumexp(0) - math.log(6)": (
-                "It suits draws of the prior.",
-                "Divide by q.",
-            ),
+            "(log_likelihood + log_prior).logsumexp(0) - math.log(6)": FLAT,
+            "log_likelihood.logsumexp(0) - math.log(6)": FROM_PRIOR,
+            "importance_estimate(log_likelihood, 0 * log_prior, noise, scale)": NO_PRIOR,
+            "importance_estimate(log_likelihood, log_prior, noise, scale) + math.log(6)": A_SUM,
+            "(log_likelihood + log_prior - Normal(0.0, scale).log_prob(noise).sum(-1))"
+            ".logsumexp(0) - math.log(6)": AT_NOISE,
             "(log_likelihood + log_prior - Normal(0.0, 1.0).log_prob(noise).sum(-1)"
             " + 3 * math.log(scale)).mean(0)": INSIDE,
         },
@@ -260,17 +261,19 @@ EXERCISES = {
             "(samples[:, None] <= held_out).float().mean()": TIES,
             "1 - copy_rate(samples, held_out)": REVERSED,
             "(samples < held_out.median()).float().mean()": ONE_DISTANCE,
+            "(samples < held_out.mean()).float().mean()": ONE_DISTANCE,
+            "(samples < held_out.min()).float().mean()": ONE_DISTANCE,
             "(samples == 0).float().mean()": ("Add noise, and a copier escapes.", "Use held_out."),
         },
     ),
     "mixture_prior": Bug(
         "5.2",
         score_draws,
-        inputs=draws_to_score,
+        inputs=gaussians.draws_to_score,
         mistakes={
-            "published(log_weight, mean, log_var, component, noise)": UNMENDED,
-            "published(log_weight, mean, log_var, component, noise, 2)": OWN_COMPONENT,
-            "published(log_weight, mean, log_var, component, noise, 1, False)": SPREAD,
+            "gaussians.published(log_weight, mean, log_var, component, noise)": UNMENDED,
+            "gaussians.published(log_weight, mean, log_var, component, noise, 2)": OWN_COMPONENT,
+            "gaussians.published(log_weight, mean, log_var, component, noise, 1, False)": SPREAD,
             "score_draws(0 * log_weight, mean, log_var, component, noise)": UNWEIGHTED,
             "score_draws(log_weight, mean, 2 * log_var, component, noise)": BOTH_WIDE,
         },
@@ -279,8 +282,8 @@ EXERCISES = {
         "",
         answer="B",
         mistakes={
-            "A": ("Then no size would gain on noise.", "Which argument has no effect?"),
-            "C": ("Half of a loss is still a loss.", "Which argument has no effect?"),
+            "A": ("Then codes of digits would lose.", "Which argument has no effect?"),
+            "C": ("Noise has no gain to double.", "Which argument has no effect?"),
             "D": ("Then a far training set would change it.", "Compare the last two lines."),
         },
     ),
@@ -290,7 +293,7 @@ EXERCISES = {
         mistakes={
             "A": ("Then 50 of them couldn't cover more.", "Compare the first two lines."),
             "B": ("Then precision would be low.", "Compare the first two lines."),
-            "D": ("Then precision would change too.", "Compare the columns."),
+            "D": ("Then only the first column would change.", "Compare the columns."),
         },
     ),
 }

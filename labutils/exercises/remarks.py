@@ -227,9 +227,10 @@ def _claims(t):
         "Its numbers are right, but not its shape.",
         map(torch.reshape, t.right, (g.shape for g in t.got)),
     )
+    right = "r" if "r" not in names else "y"
     for form in FORMS[2:]:
         yield (
-            f"Your result is {form.format('r')}, where r is the right one.",
+            f"Your result is {form.format(right)}, where {right} is the right one.",
             map(_f(form), t.right),
         )
     for (i, a), (j, b) in combinations(enumerate(names), 2):

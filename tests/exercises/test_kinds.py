@@ -2,7 +2,16 @@
 
 from labutils import exercises
 from labutils.exercises import check
-from labutils.exercises.kinds import Bug, Choice, Exercise, Loop, Module, Number, derivation
+from labutils.exercises.kinds import (
+    Bug,
+    Choice,
+    Exercise,
+    Loop,
+    Module,
+    Number,
+    Several,
+    derivation,
+)
 
 import math
 
@@ -89,6 +98,11 @@ def difference(mean, z):
     return log_q(mean, z) - log_p(mean, z)
 
 
+def moments(x, r):
+    mean = r @ x / r.sum()
+    return mean, (r[:, None] * (x - mean)).T @ (x - mean)
+
+
 def mean_of_all(x):
     return x.mean(0)
 
@@ -129,7 +143,21 @@ OWN = {
         "3.5",
         lambda draw: (draw.normal(4, 3), draw.normal(4, 3)),
         [log_q, log_p, difference],
-        mistakes={difference: {"(mean * z - mean**2).sum(-1)": ("A half is missing.", "Expand.")}},
+        mistakes={
+            difference: {
+                "(mean * z - mean**2).sum(-1)": ("A half is missing.", "Expand."),
+                "log_p(mean, z) - log_q(mean, z)": ("It is negative.", "Exchange them."),
+            }
+        },
+    ),
+    "moments": Several(
+        "",
+        moments,
+        lambda draw: (draw.normal(5, 2), draw.positive(5)),
+        parts={"mean": (2,), "covariance": (2, 2)},
+        mistakes={
+            "(moments(x, r)[0], moments(x, r)[1].diag().diag())": ("They vary.", "Take products.")
+        },
     ),
 }
 
@@ -288,6 +316,22 @@ def test_no_line_of_a_derivation_takes_the_answer_of_another(capsys):
             check(f"kl.{line}", answer)
             text = capsys.readouterr().out
             assert text.startswith(f"kl.{line}: " + ("right" if k == line else f"That is kl.{k}."))
+
+
+def test_of_several_results_the_wrong_entry_is_named(capsys):
+    def rounded(x, r):
+        mean, covariance = moments(x, r)
+        return mean, covariance + torch.tensor([[0, 0], [0.1, 0]])
+
+    check("moments", rounded)
+    assert "covariance[1, 0] is " in capsys.readouterr().out
+    check("moments", lambda x, r: moments(x, r)[::-1])
+    assert "of mean (2,), got (2, 2); of covariance (2, 2), got (2,)" in capsys.readouterr().out
+
+
+def test_the_right_result_is_not_called_as_an_argument_is(capsys):
+    check("moments", lambda x, r: tuple(-part for part in moments(x, r)))
+    assert "Your result is -y, where y is the right one." in capsys.readouterr().out
 
 
 def test_a_line_says_whether_it_is_exact(capsys):

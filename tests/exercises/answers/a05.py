@@ -145,6 +145,13 @@ def responsible_minus(log_weight, log_density):
     return (log_density - log_weight).softmax(-1)
 
 
+@wrong("responsibilities")
+def responsible_clamped(log_weight, log_density):
+    # the exponentials kept above a small number
+    joint = (log_weight + log_density).exp().clamp(min=1e-30)
+    return joint / joint.sum(-1, keepdim=True)
+
+
 # Exercise 5.2
 
 
@@ -237,6 +244,56 @@ def precision_slope_sign(z, r, mean, covariance):
     return 0.5 * ((r[:, None] * gap).T @ gap - r.sum() * covariance)
 
 
+@right("m_step_derived.1")
+def bound_cholesky(z, r, mean, covariance):
+    density = MultivariateNormal(mean, scale_tril=torch.linalg.cholesky(covariance))
+    return r @ density.log_prob(z)
+
+
+@wrong("m_step_derived.1")
+def bound_precision(z, r, mean, covariance):
+    # the covariance for the precision
+    return r @ MultivariateNormal(mean, precision_matrix=covariance).log_prob(z)
+
+
+@wrong("m_step_derived.1")
+def bound_diagonal(z, r, mean, covariance):
+    # each coordinate by itself
+    return r @ Normal(mean, covariance.diagonal().sqrt()).log_prob(z).sum(1)
+
+
+@wrong("m_step_derived.1")
+def bound_of_densities(z, r, mean, covariance):
+    # no logarithm
+    return r @ MultivariateNormal(mean, covariance).log_prob(z).exp()
+
+
+@wrong("m_step_derived.2")
+def mean_slope_covariance(z, r, mean, covariance):
+    # the covariance where its inverse belongs
+    return covariance @ (r @ (z - mean))
+
+
+@wrong("m_step_derived.2")
+def mean_slope_entrywise(z, r, mean, covariance):
+    # 1 / x for the inverse
+    return (1 / covariance) @ (r @ (z - mean))
+
+
+@wrong("m_step_derived.3")
+def precision_slope_inverse(z, r, mean, covariance):
+    # the inverse where the covariance belongs
+    gap = z - mean
+    return 0.5 * (r.sum() * covariance.inverse() - (r[:, None] * gap).T @ gap)
+
+
+@wrong("m_step_derived.3")
+def precision_slope_in_covariance(z, r, mean, covariance):
+    # the gradient in the covariance
+    gap, precision = z - mean, covariance.inverse()
+    return 0.5 * precision @ ((r[:, None] * gap).T @ gap @ precision - r.sum() * torch.eye(3))
+
+
 # Exercise 5.3
 
 
@@ -300,6 +357,30 @@ def m_step_transposed(z, r):
     # means (d, K)
     weights, means, covariances = m_step_loop(z, r)
     return weights, means.T, covariances
+
+
+@wrong("gaussian_m_step")
+def m_step_about_all(z, r):
+    # the spread around the mean of all codes
+    weights, means, _ = m_step_loop(z, r)
+    gap = z - z.mean(0)
+    return weights, means, torch.einsum("nk,ni,nj->kij", r / r.sum(0), gap, gap)
+
+
+@wrong("gaussian_m_step")
+def m_step_r_twice(z, r):
+    # both gaps weighted
+    weights, means, _ = m_step_loop(z, r)
+    gap = r[:, :, None] * (z[:, None] - means)
+    return weights, means, torch.einsum("nki,nkj->kij", gap, gap) / r.sum(0)[:, None, None]
+
+
+@wrong("gaussian_m_step")
+def m_step_gaps_unweighted(z, r):
+    # r forgotten in the covariances
+    weights, means, _ = m_step_loop(z, r)
+    gap = z[:, None] - means
+    return weights, means, torch.einsum("nki,nkj->kij", gap, gap) / r.sum(0)[:, None, None]
 
 
 # Exercise 5.4
@@ -404,6 +485,20 @@ def importance_exp(log_likelihood, log_prior, noise, scale):
     # exponentials that underflow
     log_q = Normal(0.0, scale).log_prob(scale * noise).sum(-1)
     return (log_likelihood + log_prior - log_q).exp().mean(0).log()
+
+
+@wrong("importance_estimate")
+def importance_at_noise(log_likelihood, log_prior, noise, scale):
+    # q at the noise in place of s times the noise
+    log_q = Normal(0.0, scale).log_prob(noise).sum(-1)
+    return (log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(noise))
+
+
+@wrong("importance_estimate")
+def importance_no_prior(log_likelihood, log_prior, noise, scale):
+    # the prior forgotten
+    log_q = Normal(0.0, scale).log_prob(scale * noise).sum(-1)
+    return (log_likelihood - log_q).logsumexp(0) - math.log(len(noise))
 
 
 # Exercise 5.8
