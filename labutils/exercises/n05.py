@@ -142,6 +142,7 @@ M_STEP_MISTAKES = {
     component_bound: {
         "component_bound(z, r, mean, covariance.inverse())": INVERTED,
         "component_bound(z, r, mean, covariance.diag().diag())": VARIANCES,
+        "r @ MultivariateNormal(mean, covariance).log_prob(z).exp()": pairs.LOGARITHM,
     },
     slope_in_mean: {
         "slope_in_mean(z, r, mean, covariance.inverse())": INVERTED,
