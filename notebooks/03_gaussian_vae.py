@@ -27,7 +27,7 @@
 # - read a VAE in nats: rate, distortion, importance-weighted bound;
 # - explain blur, and tell a posterior collapse that is right from one that is wrong.
 #
-# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 80 seconds
+# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 95 seconds
 # on two cores.
 
 # %%

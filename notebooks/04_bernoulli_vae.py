@@ -27,7 +27,7 @@
 # - report a model in nats with hard bits, and tell a relaxed objective from a bound;
 # - recognise a collapse early, and read what bits mean.
 #
-# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 80 seconds
+# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 75 seconds
 # on two cores.
 
 # %%
