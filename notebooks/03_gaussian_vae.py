@@ -1058,7 +1058,7 @@ lab.figures.show(
 )
 
 # %% [markdown]
-# On MNIST, of 50 dimensions 24 or 25 are active, the others cost nothing (`benchmarks/README.md`, 25 November 2026).
+# On MNIST, of 50 dimensions 24 or 25 are active, others cost nothing (`benchmarks/README.md`, 25 November 2026).
 #
 # **Samples.** The upper rows are means, often called samples; samples are below.
 
