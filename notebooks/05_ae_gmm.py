@@ -1055,7 +1055,7 @@ lab.figures.show(
 # %% tags=["claim"]
 assert copied["training digits"] == 1, "the copier is found out"
 assert copied["training digits, through the AE"] > 0.7, "also when it blurs its copies"
-assert copied["AE + mixture"] < 0.55, "the mixture does not copy"
+assert copied["AE + mixture"] < digits.pick(mnist=0.55, bundled=0.65), "the mixture does not copy"
 
 # %% [markdown]
 # **A third audit.** A colleague decodes only the 50 means of a mixture with 50 components, over and over, and reports
