@@ -256,7 +256,7 @@ EXERCISES = {
     "copy_rate": Exercise(
         "5.12",
         copy_rate,
-        inputs=lambda draw: (draw.integers(0, 6, (12,)).float(), draw.integers(1, 8, (9,)).float()),
+        inputs=lambda draw: (draw.integers(0, 6, (12,)).float(), draw.integers(2, 8, (9,)).float()),
         mistakes={
             "(samples[:, None] < held_out).float().mean()": TIES,
             "(samples[:, None] <= held_out).float().mean()": TIES,
