@@ -11,6 +11,9 @@ import pytest
 from .answers import RIGHT, WRONG
 from .mutants import COMPARED, outcomes, rates
 
+# one fixture tries the answers of all exercises: minutes on an idle machine, more on a busy one
+pytestmark = pytest.mark.timeout(2_400)
+
 DRAWS = int(os.environ.get("LABUTILS_DRAWS", "50"))  # of inputs, for each right answer
 
 

@@ -8,6 +8,9 @@ import pytest
 
 from .mutants import COMPARED, mutants, outcomes, rates
 
+# one fixture tries the answers of all exercises: minutes on an idle machine, more on a busy one
+pytestmark = pytest.mark.timeout(2_400)
+
 
 @pytest.fixture(scope="module")
 def found():
