@@ -107,7 +107,7 @@ def test_an_execution_finds_no_progress_of_another_and_leaves_none(tmp_path, exe
     path = write(tmp_path / "03_small.ipynb", "import labutils as lab", SET_UP, ask, solve)
     for _ in range(2):
         assert execute(path, "--save")[0]
-        assert "Exercises solved: 0 of 4." in path.read_text(encoding="utf-8")
+        assert "Exercises solved: 0 of " in path.read_text(encoding="utf-8")
     assert not list(tmp_path.rglob("progress.json"))
 
 
