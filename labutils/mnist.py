@@ -110,9 +110,14 @@ def _is_whole(path: Path, name: str) -> bool:
 
 def _another(folder: Path, found: dict[str, Path]) -> Path | None:
     """A whole file of another data set that has the name of one of MNIST's that is missing."""
-    missing = [name for name in CHECKSUMS if name not in found]
-    files = [file for name in missing for file in _candidates(folder, name)]
-    return next((f for f in files if os.path.isfile(f) and not _is_damaged(f)), None)
+    names = [name for name in CHECKSUMS if name not in found]
+    files = [(file, name) for name in names for file in _candidates(folder, name)]
+    return next((f for f, name in files if os.path.isfile(f) and _is_of_another(f, name)), None)
+
+
+def _is_of_another(path: Path, name: str) -> bool:
+    # in this order: another process may put MNIST's file in place of none, or of a damaged one
+    return not _is_damaged(path) and not _is_whole(path, name)
 
 
 def _is_damaged(path: Path) -> bool:

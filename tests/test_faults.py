@@ -450,6 +450,23 @@ def test_what_is_no_whole_file_is_no_data_set(damaged, mirrors, mnist, folder):
     assert contents(folder) == mnist
 
 
+@pytest.mark.parametrize("before", [None, b"half"])
+def test_files_that_arrive_between_two_looks_are_mnists(before, mnist, tmp_path, monkeypatch):
+    if before:
+        (tmp_path / ONE).write_bytes(before)
+    look = mnist_files._find
+
+    def find(folder):  # and then another process, which holds the lock, is done
+        found = look(folder)
+        for name, packed in mnist.items():
+            with atomic_write(tmp_path / name) as file:
+                file.write(packed)
+        return found
+
+    monkeypatch.setattr(mnist_files, "_find", find)
+    assert load(tmp_path, source="mnist", validation=10).source == "mnist"
+
+
 def test_reading_takes_no_lock_and_writes_nothing(mnist, tmp_path, monkeypatch):
     for name, packed in mnist.items():
         (tmp_path / name).write_bytes(packed)
