@@ -1,4 +1,4 @@
-"""How far the linear model with 200 bits of notebook 04 goes when it is trained for longer.
+"""How far the linear model with 200 bits, quoted in notebook 04, goes when trained for longer.
 
     python benchmarks/long_run.py [--epochs N] [--estimator NAME] [--learning-rate R] [--test]
 

@@ -20,7 +20,10 @@ def main():
         few = replace(digits, train=train, validation=digits.validation[:200])
         with lab.seeded(seed):
             seen = lab.binarize(train.images)
-        for build, loss in ((lab.AutoEncoder, reconstruction_loss), (lab.GaussianVAE, minus_elbo)):
+        for build, loss in (
+            (lab.AutoEncoder, reconstruction_loss),
+            (lab.GaussianVAE, lab.recipes.negative_elbo),
+        ):
             torch.manual_seed(seed)
             model = build(latent_dim=2, hidden_dim=400)
             lab.fit(model, loss, few, epochs=40, batch_size=50, learning_rate=5e-3, seed=seed)
@@ -44,10 +47,6 @@ def nats(model, x):
 
 def reconstruction_loss(model, images, labels):
     return nats(model, lab.binarize(images))
-
-
-def minus_elbo(model, images, labels):
-    return -lab.elbo(model, lab.binarize(images)).mean()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ the ELBO of all test digits, binarised once, after the same training with and wi
 """
 
 import labutils as lab
+from labutils.recipes import negative_elbo
 
 from dataclasses import replace
 from functools import partial
@@ -76,10 +77,6 @@ def weighted_loss(model, images, labels, progress, warm_up=0.0, free=0.0):
     kl = kl_divergence(posterior, model.prior).mean().clamp(min=free)
     beta = min(1.0, progress / warm_up) if warm_up else 1.0
     return beta * kl - model.likelihood(posterior.rsample()).log_prob(x).mean()
-
-
-def negative_elbo(model, images, labels):
-    return -lab.elbo(model, lab.binarize(images)).mean()
 
 
 if __name__ == "__main__":

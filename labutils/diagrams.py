@@ -312,7 +312,7 @@ def plate() -> Figure:
         Line((4.2, 2.2), (3.0, 2.2), BLUE, style="--"),
     )
     labels = (
-        Label(4.85, 0.55, "N images", GREY),
+        Label(4.5, 0.55, "N images", GREY),
         Label(3.6, 2.45, "q(z | x)", BLUE),
         Label(3.6, 1.4, "p(x | z)", GREEN),
     )

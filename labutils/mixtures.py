@@ -76,11 +76,6 @@ class BernoulliMixture(_Mixture):
     def logits(self) -> torch.Tensor:
         return self.component_distribution.base_dist.logits
 
-    @property
-    def num_parameters(self) -> int:
-        """784 K + K - 1: the weights sum to one."""
-        return self.logits.numel() + self.log_weight.numel() - 1
-
     def log_prob(self, x: torch.Tensor) -> torch.Tensor:
         """Eq. 1.15: images (..., 784) of zeros and ones to (...,) in nats.
 
@@ -154,12 +149,6 @@ class GaussianMixture(_Mixture):
             torch.from_numpy(array).to(codes) for array in (em.weights_, em.means_, em.covariances_)
         )
         return cls(Categorical(weights), MultivariateNormal(means, covariances))
-
-    @property
-    def num_parameters(self) -> int:
-        """K (1 + d + d (d + 1) / 2) - 1: the weights sum to one, covariances are symmetric."""
-        count, d = self.component_distribution.loc.shape
-        return count * (1 + d + d * (d + 1) // 2) - 1
 
     def _draw(self, component):
         parts = self.component_distribution

@@ -58,12 +58,6 @@ class DigitFeatures:
             hidden = map(self.classifier.features, images.split(AT_ONCE))
             return torch.cat([(part - self.mean) @ self.directions for part in hidden])
 
-    def classes(self, images: torch.Tensor) -> torch.Tensor:
-        """The class that the classifier gives to each image (N, 784), int64 (N,)."""
-        with evaluating(self.classifier):
-            logits = map(self.classifier, images.split(AT_ONCE))
-            return torch.cat([part.argmax(-1) for part in logits])
-
 
 def frechet_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
     """Squared Frechet distance of the Gaussians fitted to two sets of features, Eq. 5.8.
@@ -142,20 +136,6 @@ def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:
 
     across = total(samples, reference) / (len(samples) * len(reference))
     return (among(samples) + among(reference) - 2 * across).item()
-
-
-def class_imbalance(samples: torch.Tensor, reference: torch.Tensor) -> float:
-    """Half the summed difference of the class frequencies of two sets of labels (N,), (M,).
-
-    0 where they agree, 1 where the sets share no class: the fraction of the samples that would
-    have to change class. Raises ValueError for a set without labels.
-    """
-    if len(samples) == 0 or len(reference) == 0:
-        raise ValueError(
-            f"Expected labels in both sets, got {len(samples)} and {len(reference)} of them."
-        )
-    a, b = (torch.bincount(y, minlength=10) / len(y) for y in (samples, reference))
-    return 0.5 * (a - b).abs().sum().item()
 
 
 def jackknife(

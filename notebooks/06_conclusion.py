@@ -26,7 +26,7 @@
 # - choose a model for a purpose from nats, samples and seconds.
 #
 # **Time needed:** about 90 minutes, with two exercises and an investigation. The cells run in about a minute after
-# the other notebooks, and in about three without them, on two cores.
+# the other notebooks, and in about two and a half without them, on two cores.
 
 # %%
 import labutils as lab  # fails? python tools/doctor.py
@@ -247,7 +247,8 @@ def write_file(model, x):
 def read_file(model, file, count):
     """The `count` digits (count, 784) of a file that the same model wrote.
 
-    Here, and all at once: elsewhere the logits might be rounded otherwise, and nothing be read.
+    On the machine that wrote it, and all at once: with logits that are rounded otherwise nothing
+    can be read.
     """
     decoder = constriction.stream.queue.RangeDecoder(file)
 
@@ -277,13 +278,23 @@ if constriction:
 # %% [markdown]
 # The file is as long as the nats say, and nothing is lost. For all test digits:
 
+
 # %%
+def timed(fit, data, size):
+    """A mixture of that size, and the seconds that its fit took."""
+    started = time.perf_counter()
+    return fit(data, size, seed=seed), time.perf_counter() - started
+
+
+with lab.seeded(seed + 4):
+    binary = lab.binarize(digits.train.images)
+pixels, pixels_seconds = timed(lab.BernoulliMixture.fit, binary, 1)
+nats["independent pixels"] = pixels.log_prob(x_test)
+board.enter("independent pixels", exact=nats["independent pixels"])
 raw = np.packbits(x_test.numpy().astype(bool), axis=None).tobytes()
-independent = torch.distributions.Bernoulli(digits.train.images.mean(0).clamp(0.001, 0.999))
 lengths = {
     "raw bits": len(raw),
     "bz2": len(bz2.compress(raw)),
-    "independent pixels": -independent.log_prob(x_test).sum().item() / math.log(2) / 8,
     **{name: -values.sum().item() / math.log(2) / 8 for name, values in nats.items()},
 }
 for name, length in lengths.items():
@@ -296,8 +307,9 @@ if digits.source == "mnist":
     assert lengths["belief network"] < lengths["bz2"] < lengths["independent pixels"]
 
 # %% [markdown]
-# (Without the model, which is sent once and is larger than all of them.) Only what has exact conditionals, or a sum that can be done, codes so
-# directly. A VAE can by *bits back* (Townsend et al., 2019): it spends minus the ELBO, and pays for the gap in bytes.
+# (Without the model, which is sent once; the one with a hidden layer is larger than all of these.) Only what has exact
+# conditionals, or a sum that can be done, codes so directly. A VAE can by *bits back* (Townsend et al., 2019): it spends
+# minus the ELBO, and pays for the gap in bytes.
 #
 # **Exercise 6.2** (difficulty 2 of 3, 10 minutes). The audit of notebook 01, in bytes. Two networks were trained, one for
 # the pixels in their order, one for the reverse order. A score $s$ of a digit promises a file of $-\log_2 s$ bits. Which
@@ -412,12 +424,6 @@ ae, ae_history = lab.trained("autoencoder", digits)
 T, K = digits.pick(mnist=300, bundled=30), digits.pick(mnist=50, bundled=5)  # as in 01 and 05
 
 
-def timed(fit, data, size):
-    """A mixture of that size, and the seconds that its fit took."""
-    started = time.perf_counter()
-    return fit(data, size, seed=seed), time.perf_counter() - started
-
-
 @torch.no_grad()
 def codes_of_vae(images):
     """One code (N, 20) for each of the grey images, binarised anew."""
@@ -425,8 +431,6 @@ def codes_of_vae(images):
 
 
 with torch.no_grad(), lab.seeded(seed + 4):
-    binary = lab.binarize(digits.train.images)
-    pixels, pixels_seconds = timed(lab.BernoulliMixture.fit, binary, 1)
     templates, templates_seconds = timed(lab.BernoulliMixture.fit, binary, T)
     del binary  # 157 MB
     some = digits.train.images[:10_000]
@@ -518,7 +522,6 @@ for name, sample in samplers.items():  # one model at a time: features are kept,
 # %%
 with torch.no_grad():
     exact8 = lab.objectives.exact_log_likelihood(small, x_test)
-board.enter("independent pixels", exact=pixels.log_prob(x_test))
 board.enter(f"mixture of {T} Bernoullis", exact=templates.log_prob(x_test))
 board.enter("Bernoulli VAE, 8 bits", exact=exact8)
 bounds["Gaussian VAE"] = lab.elbo_and_gain(vae, x_test)
@@ -549,7 +552,7 @@ seconds = {
 }
 purpose = {
     "independent pixels": "the yardstick",
-    f"mixture of {T} Bernoullis": "exact nats and classes, quickly",
+    f"mixture of {T} Bernoullis": "exact nats and templates, quickly",
     "belief network": "exact nats, a baseline",
     "with a hidden layer": "nats, files, completing",
     "Bernoulli VAE, 8 bits": "codes that can be enumerated",
@@ -685,9 +688,9 @@ for name in ("belief network", f"mixture of {T} Bernoullis"):
     print(
         f"{name}: distance {lab.frechet_distance(drawn, against):.1f} ± {width:.1f}, {taken:.1f} s"
     )
-# To fill in damaged scans I would ship the belief network: the missing pixels of the lower part
-# can be drawn exactly given the others. For captchas the mixture: its digits can be read, and the
-# component says which class was drawn. Scans with the upper part missing would change my mind.
+# To fill in damaged scans I would ship the belief network: a missing lower part can be drawn
+# exactly, given the upper one. For captchas the mixture: its templates can be labelled once, so
+# that one knows what was drawn. Scans whose upper part is missing would change my mind.
 ### END SOLUTION
 
 # %% [markdown]
@@ -698,7 +701,7 @@ for name in ("belief network", f"mixture of {T} Bernoullis"):
 # | a VAE solves challenging problems with networks | one of several models that do: with its plain prior, neither its nats nor its samples are the best of the table |
 # | it extracts the most relevant hidden variables | those that pay for their rate in nats (03); an autoencoder has codes, too (05) |
 # | it maps the distribution of the hidden space to that of the data | where codes fill the prior; ours do not, and a fitted prior is worth nats and samples (05, section 3) |
-# | its root mean square error blurs images | no squared error is involved: means blur what the code does not tell apart (03, 05), draws are speckled |
+# | its root mean square error blurs images | the loss is not a squared error: means blur what the code does not tell apart (03, 05), draws are speckled |
 
 # %% [markdown]
 # ## Summary

@@ -261,14 +261,6 @@ def test_codes_of_a_network_with_gradients_can_be_fitted():
 # Both
 
 
-def test_the_number_of_parameters_is_that_of_free_numbers():
-    bernoulli = BernoulliMixture.fit(patterns(), 3, seed=0)
-    assert bernoulli.num_parameters == 3 * 6 + 2
-    gaussian = GaussianMixture.fit(torch.randn(100, 4), 5, seed=0)
-    means, symmetric = 5 * 4, 5 * len(torch.tril_indices(4, 4).T)
-    assert gaussian.num_parameters == means + symmetric + 4
-
-
 def test_a_mixture_says_what_it_is():
     assert repr(BernoulliMixture.fit(patterns(), 3, seed=0)) == (
         "BernoulliMixture(components=3, dimensions=6)"

@@ -6,7 +6,6 @@ from labutils.data import Split
 from labutils.models import Classifier
 from labutils.quality import (
     DigitFeatures,
-    class_imbalance,
     frechet_distance,
     jackknife,
     kernel_distance,
@@ -61,12 +60,6 @@ def test_the_components_of_largest_variance_are_kept():
     assert space.kept == pytest.approx((variances[-2:].sum() / variances.sum()).item(), abs=0.03)
 
 
-def test_classes_are_those_of_the_classifier_without_dropout():
-    digits = one_hot_digits()
-    space = DigitFeatures(trained_classifier(), digits, dimensions=9)
-    assert torch.equal(space.classes(digits.images), digits.labels)
-
-
 def test_the_classifier_keeps_its_modes():
     """One with dropout before its features, as one's own may have."""
 
@@ -79,7 +72,6 @@ def test_the_classifier_keeps_its_modes():
     own.proj1.eval()
     space = DigitFeatures(own, digits, dimensions=9)
     assert torch.equal(space(digits.images), space(digits.images))
-    assert torch.equal(space.classes(digits.images), digits.labels)
     assert [module.training for module in own.modules()] == [True, False, True]
 
 
@@ -273,21 +265,6 @@ def test_the_kernel_distance_says_what_it_cannot_measure():
         kernel_distance(torch.zeros(1, 2), torch.randn(9, 2))
     with pytest.raises(ValueError, match="same features"):
         kernel_distance(torch.randn(9, 2), torch.zeros(9, 2))
-
-
-# Class imbalance
-
-
-def test_class_imbalance_counts_what_would_have_to_change_class():
-    balanced = torch.arange(100) % 10
-    assert class_imbalance(balanced, balanced.flip(0)) == 0
-    assert class_imbalance(torch.zeros(50, dtype=torch.int64), balanced) == pytest.approx(0.9)
-    assert class_imbalance(torch.tensor([1, 1]), torch.tensor([2])) == 1
-    shifted = balanced.clone()
-    shifted[:10] = 0
-    assert class_imbalance(shifted, balanced) == pytest.approx(0.09)
-    with pytest.raises(ValueError, match="got 0 and 100"):
-        class_imbalance(balanced[:0], balanced)
 
 
 # The jackknife
