@@ -8,18 +8,22 @@ prints, by exercise, how many mutants the check accepts, names or remarks upon, 
 the others. `rates` is what the tests hold.
 """
 
-from labutils.exercises import CONFIRMED_ON, EXERCISES, SAID, digest, named, verdict
+from labutils.exercises import CONFIRMED_ON, EXERCISES, SAID, SETS, digest, named, verdict
 from labutils.exercises.kinds import Choice
 from labutils.exercises.limits import Caller, Trouble, undisturbed
-from labutils.exercises.remarks import Trial, copies, numbers, remarks
+from labutils.exercises.remarks import Trial, remarks
 
 import ast
 import copy
 import inspect
+import os
 import sys
 import textwrap
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+
+import torch
 
 DRAWS = 200  # on which what is accepted must equal the answer, and what is named its mistake
 COMPARED = {name: e for name, e in EXERCISES.items() if not isinstance(e, Choice)}
@@ -131,21 +135,33 @@ def outcomes(name, answers):
     return found
 
 
+def in_parallel(function, names, processes):
+    """function(name) by name, in a process for each core: each thinks on one thread for long."""
+    with ProcessPoolExecutor(os.cpu_count(), processes, torch.set_num_threads, (1,)) as pool:
+        return dict(zip(names, pool.map(function, names), strict=True))
+
+
+def of_mutants(name):
+    """The outcomes of all mutants of the answer to the exercise `name`."""
+    return outcomes(name, mutants(EXERCISES[name].answer))
+
+
 def outcome(name, source, function, fresh):
     """fresh: a Trial of the right answer on DRAWS sets."""
     exercise, seed = EXERCISES[name], f"{name} {digest(function)}"
     with undisturbed():
         try:
             trial = Trial(exercise, function, seed, Caller(), CONFIRMED_ON)
-            got = [
-                fresh.call(lambda x=x: numbers(exercise.run(function, copies(x))))
-                for x in fresh.sets
-            ]
-            equal = fresh.same((fresh.exact(x, function) for x in fresh.sets), fresh.right)
             assert trial.got
+            equal = fresh.call(
+                lambda: fresh.same((fresh.exact(x, function) for x in fresh.sets), fresh.right)
+            )
         except (Trouble, NotImplementedError):
             return Outcome(source, "raises")
-        if verdict(exercise, function, seed)[0] and not equal:
+        passes = trial.same(
+            trial.got[:SETS], trial.right
+        )  # else `verdict` explains, which takes long
+        if passes and verdict(exercise, function, seed)[0] and not equal:
             return Outcome(source, "accepted")
         if equal:  # perhaps but for its gradient
             return Outcome(source, "equal")
@@ -153,6 +169,7 @@ def outcome(name, source, function, fresh):
         if words is None:
             return Outcome(source, "remarked", says)
         named_as = [f for f, w in exercise.wrong_answers() if w == words]
+        got = fresh.call(lambda: list(fresh.results(function)))
         same = any(fresh.same(got, fresh.results(f)) for f in named_as)
         return Outcome(source, "named" if same else "misnamed", [words[0], *says])
 
@@ -160,7 +177,7 @@ def outcome(name, source, function, fresh):
 def main(names):
     total = Counter()
     for name in names or COMPARED:
-        found = outcomes(name, mutants(EXERCISES[name].answer))
+        found = of_mutants(name)
         total += Counter(each.kind for each in found)
         print(f"{name:24}", dict(Counter(each.kind for each in found)), flush=True)
         for each in found:

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from .answers import RIGHT, WRONG
-from .mutants import COMPARED, outcomes, rates
+from .mutants import COMPARED, in_parallel, outcomes, rates
 
 # one fixture tries the answers of all exercises: minutes on an idle machine, more on a busy one
 pytestmark = pytest.mark.timeout(2_400)
@@ -28,11 +28,13 @@ def test_a_right_answer_is_never_refused(name, answer):
 
 
 @pytest.fixture(scope="module")
-def found():
-    return {
-        name: outcomes(name, [(answer, answer) for answer in several])
-        for name, several in WRONG.items()
-    }
+def found(processes):
+    return in_parallel(of_answers, WRONG, processes)
+
+
+def of_answers(name):
+    """The outcomes of the wrong answers to the exercise `name`; for a source, its place."""
+    return outcomes(name, enumerate(WRONG[name]))
 
 
 def test_wrong_answers_are_named_or_remarked_upon_and_none_is_accepted(found, capsys):
@@ -48,8 +50,9 @@ def test_what_is_right_in_double_precision_alone_or_as_a_value_is_refused(found)
     equal = [(name, e) for name, several in found.items() for e in several if e.kind == "equal"]
     assert equal
     for name, each in equal:
-        right, what, _ = verdict(EXERCISES[name], each.source, name)
-        assert not right and what, each.source.__name__
+        answer = WRONG[name][each.source]
+        right, what, _ = verdict(EXERCISES[name], answer, name)
+        assert not right and what, answer.__name__
 
 
 def test_there_are_enough_of_both_and_of_every_exercise():

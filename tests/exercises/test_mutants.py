@@ -6,15 +6,15 @@ from collections import Counter
 
 import pytest
 
-from .mutants import COMPARED, mutants, outcomes, rates
+from .mutants import COMPARED, in_parallel, mutants, of_mutants, outcomes, rates
 
 # one fixture tries the answers of all exercises: minutes on an idle machine, more on a busy one
 pytestmark = pytest.mark.timeout(2_400)
 
 
 @pytest.fixture(scope="module")
-def found():
-    return {name: outcomes(name, mutants(e.answer)) for name, e in COMPARED.items()}
+def found(processes):
+    return in_parallel(of_mutants, COMPARED, processes)
 
 
 def test_mutants_are_named_or_remarked_upon_and_none_is_accepted(found, capsys):
