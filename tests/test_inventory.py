@@ -1,5 +1,7 @@
 """The twenty questions and their answers: complete, even, and found nowhere else in the course."""
 
+from editions import HANDED_OUT
+
 import math
 import re
 from collections import Counter
@@ -85,6 +87,10 @@ def test_they_cover_all_notebooks_evenly_and_name_sections_that_exist():
     assert set(counts) == {f"0{n}" for n in range(1, 7)}
     assert min(counts.values()) >= 2
     assert max(counts.values()) <= 5
+
+
+def test_the_answers_are_not_handed_out():
+    assert not [name for name in HANDED_OUT if name.startswith("docs")]
 
 
 def divergence(q, steps=40_001):
