@@ -44,10 +44,24 @@ class Caller:
         started, threads = time.monotonic(), torch.get_num_threads()
         if self.left <= 0:
             raise Trouble("no time is left.")
+        begun, running, ended = threading.Lock(), threading.Lock(), []
+        begun.acquire()
+        running.acquire()
+        watch = (threading.get_ident(), self.left, begun, running, ended)
         try:
-            limit = _watchdog(self.left)
-            with plain_torch(), redirect_stdout(self.printed), limit:
-                return function(*arguments)
+            with plain_torch(), redirect_stdout(self.printed):
+                threading.Thread(target=_interrupt, args=watch, daemon=True).start()
+                try:
+                    begun.release()
+                    return function(*arguments)
+                finally:  # only C is called: what is written in Python could be struck half-way
+                    while not ended:
+                        try:
+                            if running.locked():
+                                running.release()
+                            time.sleep(0)
+                        except _OutOfTime:
+                            pass
         except (KeyboardInterrupt, Trouble):
             raise
         except NotImplementedError as error:
@@ -99,29 +113,12 @@ class _Printed(io.TextIOBase):
         return len(text)
 
 
-@contextmanager
-def _watchdog(seconds):
-    """Raise _OutOfTime in the block from another thread."""
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    thread, done = ctypes.c_ulong(threading.get_ident()), threading.Event()
-
-    def watch():
-        wait = seconds
-        while not done.wait(wait):
-            raise_in(thread, ctypes.py_object(_OutOfTime))
-            wait = AGAIN
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stopped = False
-        while not stopped:
-            try:
-                done.set()
-                watcher.join()
-                raise_in(thread, None)  # one that is on its way would strike later
-                stopped = True
-            except _OutOfTime:  # it may strike, several times, while it is being stopped
-                pass
+def _interrupt(thread, seconds, begun, running, ended):
+    """Raise _OutOfTime in the thread after so many seconds, and again until `running` is free."""
+    wait, raise_in = seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc
+    begun.acquire()
+    while not running.acquire(timeout=wait):
+        raise_in(ctypes.c_ulong(thread), ctypes.py_object(_OutOfTime))
+        wait = AGAIN
+    raise_in(ctypes.c_ulong(thread), None)  # one that is on its way would strike later
+    ended.append(True)

@@ -94,6 +94,20 @@ def test_a_thread_is_interrupted_too(answer, capsys):
     assert "it was stopped after 0.3 seconds" in capsys.readouterr().out
 
 
+def test_no_interruption_strikes_after_the_call(monkeypatch):
+    """Strikes as fast as they go: the second ones come while the call is being left."""
+    monkeypatch.setattr(limits, "AGAIN", 0.0)
+    for _ in range(100):
+        with pytest.raises(limits.Trouble, match="stopped after 0.001 seconds"):
+            limits.Caller(0.001)(endless)
+        sum(range(100_000))  # what is on its way would strike in it
+
+
+def endless():
+    while True:
+        abs(-1)
+
+
 def test_an_answer_that_computes_for_long_keeps_its_own_time_limit_for_all_calls(capsys):
     def slow(mean, log_var):
         time.sleep(0.14)
