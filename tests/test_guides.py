@@ -55,6 +55,40 @@ def test_the_plans_name_sections_and_exercises_that_exist():
         assert f"**Exercise {name}**" in text(f"0{name[0]}"), name
 
 
+def expanded(listed):
+    """ "1, 4 to 6" as 1, 4, 5, 6."""
+    spans = re.findall(r"(\d+)(?: to (\d+))?", listed)
+    return [str(i) for a, b in spans for i in range(int(a), int(b or a) + 1)]
+
+
+def in_class(listed, left_out=""):
+    """Minutes of the sections that a plan lists, by the guide's table; a vote is one more."""
+    minutes = 30 * listed.count("twenty questions")
+    for number, places in re.findall(r"\b(0\d): ((?:\d+(?:, | to )?)+)", listed):
+        _, *parts = re.split(r"^# ## \d+ ", text(number), flags=re.MULTILINE)
+        for section in expanded(places):
+            votes = parts[int(section) - 1].count("**Predict, then run")
+            minutes += int(row(GUIDE, number)[1 + int(section)]) + votes
+    for number, first, last in re.findall(r"\b(\d)\.(\d+)(?: to \d\.(\d+))?", listed + left_out):
+        for exercise in range(int(first), int(last or first) + 1):
+            name = rf"\*\*Exercise {number}\.{exercise}\*\* \(difficulty \d of 3, (\d+) minutes"
+            minutes -= int(re.search(name, text(f"0{number}"))[1])
+    return minutes
+
+
+def test_each_class_of_the_plans_fits_into_90_minutes_with_its_votes():
+    short, _, plans = read(GUIDE).partition("**A day**")
+    assert sum(map(int, re.findall(r"^\| (\d+) \|", short, re.M))) == 90
+    plans, *_ = plans.partition("**The minutes")
+    rows = [line.strip("|").split("|") for line in re.findall(r"^\|.*\b0\d: .*", plans, re.M)]
+    day, weeks = rows[:4], rows[4:]
+    assert len(weeks) == 6
+    taken = [in_class(sections, left_out) for _, sections, _, left_out in day]
+    warm_ups = [0, *[13.5] * 5]
+    taken += [in_class(row[1]) + extra for row, extra in zip(weeks, warm_ups, strict=True)]
+    assert 70 <= min(taken) <= max(taken) <= 90
+
+
 @each
 def test_each_number_among_the_results_stands_in_an_output(number):
     result = row(README, number)[2].replace(" %", "%")
