@@ -31,18 +31,18 @@ IS_SHOWN = """async ([image, picture]) => {
     await read
     return image.complete && image.naturalWidth > 0 && reader.result === picture
 }"""
-# At each frame, whether the picture is there; for each key press, when the next picture is.
+# For each key, when the next picture is there; and the frames without any. While the next one
+# loads, the picture is incomplete and 0 wide, but Chromium goes on showing the last one.
 WATCH = """image => {
     image.empty = 0
     image.delays = []
     addEventListener("keydown", event => image.pressed = event.timeStamp, true)
-    image.addEventListener("error", () => image.empty++)
     image.addEventListener("load", event => {
         if (image.pressed) image.delays.push(event.timeStamp - image.pressed)
         image.pressed = null
     })
     const look = () => {
-        image.empty += image.naturalWidth === 0
+        image.empty += !image.offsetHeight || (image.complete && !image.naturalWidth)
         requestAnimationFrame(look)
     }
     look()
