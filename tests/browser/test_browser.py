@@ -8,6 +8,9 @@ import editions
 import nbformat
 import pytest
 
+from .conftest import chromium
+
+chromium()  # or nothing is collected
 NOTEBOOKS = sorted(editions.COMPLETE.glob("*.ipynb"))
 CALL = "\nlab.widgets."
 WIDGETS = {path.name: path.with_suffix(".py").read_text("utf-8").count(CALL) for path in NOTEBOOKS}
