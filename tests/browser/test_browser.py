@@ -5,6 +5,8 @@ The student's edition; with EDITION=complete in the environment, the one with so
 
 import editions
 
+import re
+
 import nbformat
 import pytest
 
@@ -20,6 +22,9 @@ with_widgets = pytest.mark.parametrize(
     "notebook", [name for name, count in WIDGETS.items() if count], indirect=True, scope="module"
 )
 KEYS = 20
+KNOWN = {  # what JupyterLab itself says on the console, and why
+    r"^Plugin @jupyter\S* .*(too long|took \S+ms)": "it starts on a slow or busy machine",
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +43,14 @@ def test_every_cell_runs_and_shows_no_error(notebook):
 @with_widgets
 def test_each_slider_and_button_follows_a_key_and_the_mouse(notebook):
     for widget in notebook.widgets():
-        widget.check("the notebook has run")
+        picture = widget.check("the notebook has run")
         for control in widget.controls():
             for move in (widget.press, widget.drag):
-                before = widget.values()
+                before, values = picture, widget.values()
                 move(control)
-                assert widget.values() != before, f"{widget}: {move.__name__} moves nothing"
-                widget.check(move.__name__)
+                assert widget.values() != values, f"{widget}: {move.__name__} moves nothing"
+                picture = widget.check(move.__name__)
+            assert picture != before, f"{widget}: one picture for all values"
 
 
 @with_widgets
@@ -71,7 +77,7 @@ def test_a_cell_that_is_run_again_has_one_living_widget(notebook):
         parts = len(widget.controls())
         widget.run_again()
         assert notebook.errors() == []
-        assert widget.cell.locator("img.widget-image").count() == 1
+        assert widget.pictures() == 1
         assert len(widget.controls()) == parts
         widget.check("the cell has run again")
         widget.press(widget.controls()[0])
@@ -81,7 +87,8 @@ def test_a_cell_that_is_run_again_has_one_living_widget(notebook):
 @every_notebook
 def test_the_console_says_nothing(notebook):
     """The last test of a notebook: of all that was done to it."""
-    assert not [text for kind, text in notebook.said if kind in ("error", "warning")]
+    said = [text for kind, text in notebook.said if kind in ("error", "warning")]
+    assert not [text for text in said if not any(re.search(known, text) for known in KNOWN)]
 
 
 CELL = """import labutils as lab
@@ -89,7 +96,8 @@ CELL = """import labutils as lab
 import torch
 
 torch.manual_seed({seed})
-lab.widgets.traversal(lab.models.GaussianVAE(2, 16), torch.zeros(2), [0, 1])"""
+model = lab.models.GaussianVAE(2, 16)
+lab.widgets.traversal(model, torch.zeros(2), [0, 1])"""
 
 
 def test_two_notebooks_in_one_window_do_not_interfere(opened, server):
