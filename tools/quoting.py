@@ -65,7 +65,7 @@ class Notebook:
         cell, text, data = the_only(found, f"figure whose alt text has {alt!r}")
         name = f"{cell}-{len(text)}.png"  # a cell may show two
         self.pictures[name] = base64.b64decode(data)
-        return f'<img src="figures/{name}" alt="{html.escape(text)}">'
+        return f'<figure><img src="figures/{name}" alt="{html.escape(text)}"></figure>'
 
     def equation(self, number):
         displays = re.findall(r"\$\$.*?\$\$", "\n".join(self.texts()), re.S)
