@@ -115,9 +115,8 @@ def fill(text, notebook, slide, before):
         if before is None or not before.names:
             raise Fault("answer() stands on the slide after its vote")
         letter, option = before.right
-        name = before.names[0]
-        known = notebook.warm_up(name.split()[1])[1] if name.startswith("warm-up") else ""
-        return f"> **{letter}** {option}\n\n{known}"
+        kind, _, number = before.names[0].partition(" ")
+        return f"> **{letter}** {notebook.warm_up(number)[1] if kind == 'warm-up' else option}"
 
     def noted(function):
         def call(*args):
