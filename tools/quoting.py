@@ -87,11 +87,14 @@ class Notebook:
             del lines[first.lineno - node.lineno : first.end_lineno - node.lineno + 1]
         return fenced(line for line in lines if "### " not in line)
 
-    def printed(self, *pieces):
-        """The printed lines that have one of these pieces each."""
-        lines = self.all_printed()
-        found = [the_only((x for x in lines if p in x), f"printed line with {p!r}") for p in pieces]
-        return fenced(found)
+    def printed(self, *pieces, rows=1):
+        """The printed lines that have one of these pieces each, and those below up to `rows`."""
+        lines, shown = self.all_printed(), []
+        for piece in pieces:
+            found = (i for i, line in enumerate(lines) if piece in line)
+            start = the_only(found, f"printed line with {piece!r}")
+            shown += lines[start : start + rows]
+        return fenced(shown)
 
     def all_printed(self):
         return "".join(

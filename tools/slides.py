@@ -8,8 +8,6 @@ docs/slides/README.md). reveal.js and MathJax come from npm, in the versions of 
 that is opened fetches nothing.
 """
 
-from quoting import Fault, Notebook
-
 import argparse
 import re
 import shutil
@@ -19,8 +17,13 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+try:
+    from quoting import Fault, Notebook
+
+    import jinja2
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+except ImportError as error:
+    sys.exit(f"{error}. {sys.executable} tools/doctor.py says what is missing, and what to do.")
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, TEXTS, WEB = ROOT / "notebooks", ROOT / "docs" / "slides", ROOT / "tools" / "web"
@@ -73,8 +76,8 @@ def read_deck(path):
     for part in re.split(r"^---$", path.read_text(encoding="utf-8"), flags=re.M):
         try:
             slides.append(read_slide(part, notebook, slides[-1] if slides else None))
-        except (Fault, jinja2.TemplateError) as fault:
-            raise Fault(f"{path.name}, slide {len(slides) + 1}: {fault}.") from None
+        except (Fault, jinja2.TemplateError, TypeError) as fault:
+            raise Fault(f"{path.name}, slide {len(slides) + 1}: {fault}") from None
     return slides, notebook
 
 
@@ -119,9 +122,9 @@ def fill(text, notebook, slide, before):
         return f"> **{letter}** {notebook.warm_up(number)[1] if kind == 'warm-up' else option}"
 
     def noted(function):
-        def call(*args):
+        def call(*args, **options):
             slide.used.append(function.__name__)
-            return function(*args)
+            return function(*args, **options)
 
         return call
 
@@ -174,9 +177,19 @@ def write(decks, into):
             )
             for picture, data in notebook.pictures.items():
                 (new / "figures" / picture).write_bytes(data)
-        if into.exists():
-            into.rename(old)
+        put(new, into, old)
+
+
+def put(new, into, old):
+    """The new folder in the place of the one that is there, which comes back if that fails."""
+    if into.exists():
+        into.rename(old)
+    try:
         new.rename(into)
+    except BaseException:
+        if old.exists():
+            old.rename(into)
+        raise
 
 
 def title(slides):
@@ -196,21 +209,20 @@ def install(folder):
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise Fault("npm is missing, which brings reveal.js and MathJax: install Node.js.")
+        raise Fault("npm is missing, which brings reveal.js and MathJax: install Node.js")
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(WEB / name, folder)
-    command = [npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [
+        npm, "ci", "--prefer-offline", "--fetch-retries=1", "--ignore-scripts", "--no-audit",
+        "--no-fund",
+    ]  # fmt: skip
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if ran.returncode:
-        raise Fault(f"npm could not install reveal.js and MathJax: {reason(ran.stderr)}")
+        lines = ran.stderr.strip().splitlines()
+        why = next((line for line in lines if "reason: " in line), lines[0] if lines else "")
+        raise Fault(f"npm could not bring reveal.js and MathJax, which it does once: {why}")
     done.write_bytes(wanted)
-
-
-def reason(complaint):
-    """The line of npm's complaint that says why."""
-    lines = [line for line in complaint.splitlines() if "reason" in line or "network" in line]
-    return (lines or complaint.strip().splitlines() or ["it did not say why."])[0]
 
 
 if __name__ == "__main__":
