@@ -2,10 +2,13 @@
 
 import slides
 
+import os
+
 import pytest
 
-from .conftest import without
+from .conftest import chromium
 
+chromium()  # or nothing is collected
 DECKS = [path.stem for path in sorted(slides.TEXTS.glob("[0-9]*.md"))]
 SCREENS = [(1280, 720), (1920, 1080)]
 READY = "() => window.Reveal && Reveal.isReady() && [...document.images].every(i => i.complete)"
@@ -40,7 +43,7 @@ def folder(browser, tmp_path_factory):
     try:
         slides.main(["--into", str(into)])
     except slides.Fault as fault:
-        without(str(fault))
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(fault))
     return into
 
 
