@@ -60,7 +60,7 @@ def test_it_begins_with_the_goals_and_ends_with_the_summary(path):
     if not path.stem.endswith("-warm-up"):
         assert deck[0].used == ["opening"]
         assert deck[-1].used == ["summary"]
-        assert len(re.findall(r"^\d\. ", deck[-1].text, re.M)) == 5
+        assert len(re.findall(r"^\d\. ", deck[-1].text, re.M)) in (4, 5)  # 06 has four
 
 
 @every_text
@@ -133,6 +133,7 @@ def numbers(text):
 # ---- a text, a notebook
 
 
+TABLE = "<table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td>1</td></tr></table>"
 CELLS = (
     new_markdown_cell("# 01 Small\n\n**After this notebook you will be able to**\n\n- do\n\n**T**"),
     new_markdown_cell(
@@ -150,7 +151,12 @@ CELLS = (
                 {"image/png": "iVBORw=="},
                 metadata={"image/png": {"alt": 'A "picture" of it.'}},
             ),
-            new_output("display_data", {"text/html": "<table>\n</table>"}),
+            new_output(
+                "display_data",
+                {"image/png": "iVBORwAA"},
+                metadata={"image/png": {"alt": 'A "picture" of me.'}},
+            ),
+            new_output("display_data", {"text/html": TABLE}),
         ],
     ),
     new_markdown_cell("## Summary\n\n1. One.\n\n## Errata"),
@@ -193,7 +199,8 @@ def deck(tmp_path, monkeypatch):
         ('code("twice")', "```\ndef twice(x):\n    return 2 * x\n```"),
         ('printed("head", rows=2)', "```\nhead\nrow 1\n```"),
         ('printed("row 2", "row 1")', "```\nrow 2\nrow 1\n```"),
-        ('table("table")', "<table></table>"),
+        ('table("table")', "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td></tr></table>"),
+        ('table("table", columns=1)', "<table><tr><th>a</th></tr><tr><td>1</td></tr></table>"),
     ],
 )
 def test_what_a_text_quotes(quote, shown, deck):
@@ -208,6 +215,11 @@ def test_a_figure_brings_its_picture_and_its_alt_text(deck):
     assert data == b"\x89PNG"
     assert f'src="figures/{name}"' in slide.text
     assert html.escape('A "picture" of it.') in slide.text
+
+
+def test_two_pictures_of_a_cell_are_two_files(deck):
+    _, notebook = deck('{{ figure("of it") }}{{ figure("of me") }}\n\nNote: 1 minute.')
+    assert list(notebook.pictures.values()) == [b"\x89PNG", b"\x89PNG\0\0"]
 
 
 def test_a_vote_its_notes_and_its_answer(deck):
@@ -267,7 +279,7 @@ def packages(tmp_path, monkeypatch):
 
 def test_a_page_asks_for_nothing_that_is_not_beside_it(deck, packages, tmp_path):
     slides.write(
-        {"01": deck('{{ opening() }}\n\n{{ figure("of") }}\n\nNote: 1 minute.')}, tmp_path / "to"
+        {"01": deck('{{ opening() }}\n\n{{ figure("of it") }}\n\nNote: 1 minute.')}, tmp_path / "to"
     )
     page = (tmp_path / "to" / "01.html").read_text(encoding="utf-8")
     wanted = re.findall(r'(?:src|href)="([^"]*)"', page)

@@ -58,12 +58,11 @@ class Notebook:
     def figure(self, alt):
         """The picture whose alt text has this piece."""
         found = (
-            (cell.id, text, data)
-            for cell, output, data in self.outputs("image/png")
+            (f"{cell.id}-{number}.png", text, data)  # a cell may show two
+            for number, (cell, output, data) in enumerate(self.outputs("image/png"))
             if alt in (text := output.metadata["image/png"]["alt"])
         )
-        cell, text, data = the_only(found, f"figure whose alt text has {alt!r}")
-        name = f"{cell}-{len(text)}.png"  # a cell may show two
+        name, text, data = the_only(found, f"figure whose alt text has {alt!r}")
         self.pictures[name] = base64.b64decode(data)
         return f'<figure><img src="figures/{name}" alt="{html.escape(text)}"></figure>'
 
@@ -104,11 +103,12 @@ class Notebook:
             if output.output_type == "stream"
         ).splitlines()
 
-    def table(self, piece):
-        """The first table that has this piece; later ones have more rows."""
+    def table(self, piece, columns=9):
+        """The first columns of the first table that has this piece; later ones have more rows."""
+        row = re.compile(rf"(<tr>(?:<t[hd].*?</t[hd]>){{1,{columns}}}).*?</tr>")
         for _, _, data in self.outputs("text/html"):
             if piece in data:
-                return data.replace("\n", "")
+                return row.sub(r"\1</tr>", data.replace("\n", ""))
         raise Fault(f"no table with {piece!r}")
 
     def warm_up(self, number):
