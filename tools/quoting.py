@@ -103,7 +103,7 @@ class Notebook:
             if output.output_type == "stream"
         ).splitlines()
 
-    def table(self, piece, columns=9):
+    def table(self, piece, columns=99):
         """The first columns of the first table that has this piece; later ones have more rows."""
         row = re.compile(rf"(<tr>(?:<t[hd].*?</t[hd]>){{1,{columns}}}).*?</tr>")
         for _, _, data in self.outputs("text/html"):
