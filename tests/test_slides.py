@@ -288,6 +288,11 @@ def test_a_page_asks_for_nothing_that_is_not_beside_it(deck, packages, tmp_path)
     assert "<title>01 Small</title>" in page
 
 
+def test_a_deck_without_a_title_is_named(deck, packages, tmp_path):
+    with pytest.raises(quoting.Fault, match="01.md, slide 1: no title"):
+        slides.write({"01": deck("## Hm\n\nNote: 1 minute.")}, tmp_path / "to")
+
+
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 @pytest.mark.parametrize("broken", ["shutil.copy", "put", "rename"])
 def test_a_build_that_fails_leaves_the_decks_that_are_there(

@@ -173,7 +173,7 @@ def write(decks, into):
             shutil.copy(source, new)
         for name, (slides, notebook) in decks.items():
             (new / f"{name}.html").write_text(
-                page.render(slides=slides, title=title(slides)), encoding="utf-8"
+                page.render(slides=slides, title=title(name, slides)), encoding="utf-8"
             )
             for picture, data in notebook.pictures.items():
                 (new / "figures" / picture).write_bytes(data)
@@ -192,8 +192,10 @@ def put(new, into, old):
         raise
 
 
-def title(slides):
-    return re.search(r"^# (.*)", slides[0].text, re.M)[1]
+def title(name, slides):
+    if not (found := re.search(r"^# (.*)", slides[0].text, re.M)):
+        raise Fault(f"{name}.md, slide 1: no title, a line that begins with `# `")
+    return found[1]
 
 
 def as_html(markdown):
