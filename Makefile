@@ -3,7 +3,7 @@
 include tools/venv.mk
 .DEFAULT_GOAL := help
 
-.PHONY: help lab student doctor run test browser test-all bundled lint format bench sync pins clean
+.PHONY: help lab student doctor run slides test browser test-all bundled lint format bench sync pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +20,11 @@ doctor:  ## say what is wrong with what is installed, and what to do
 run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their limits
 	@$(BIN)/python tools/run.py
 
+slides: $(STAMP)  ## make the decks of slides, in build/slides; needs npm
+	@$(BIN)/python tools/slides.py
+
 # The student's edition with nothing filled in, to be executed after the complete one.
-.PHONY: build/student
+.PHONY: help lab student doctor run slides test browser test-all bundled lint format bench sync pins clean
 build/student: $(STAMP)
 	@rm -rf $@ && $(BIN)/python tools/editions.py --into $@
 
