@@ -133,7 +133,7 @@ def taxonomy() -> Figure:
             ("generative stochastic network", "samples", "denoising", "named only"),
         )),
     )  # fmt: skip
-    columns = (4.4, 7.25, 8.85, 11.15)
+    columns = (4.4, 7.13, 8.85, 11.15)
     heads = ("model", "what it gives", "fitted by", "here")
     labels = [
         Label(x, 6.55, head, align="left", weight="bold")

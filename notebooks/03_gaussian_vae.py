@@ -1169,7 +1169,7 @@ for name, values in bounds.items():
 axes.axhline(missing[0].item(), color=lab.figures.BLUE, linestyle="--", label="2 dimensions, exact")
 axes.set(xscale="log", xlabel="samples K", ylabel="gain over K = 1 (nats)")
 axes.set_title("More samples, a tighter bound")
-axes.legend(loc="lower right")
+axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 lab.figures.show(
     figure,
     alt="Gain of the bound over K = 1 with intervals: both curves rise with K, the one of two "

@@ -164,13 +164,15 @@ def faint(figure: Figure) -> list[tuple[str, float]]:
     background = _pixels(figure)
     for mark in marks:
         mark.set_visible(True)
-    found = {}
+    behind = defaultdict(list)  # of all marks that look the same
     for mark in marks:
-        behind = _beneath(mark, background)
-        if len(behind):
-            most = max(np.median(contrast(_over(rgba, behind), behind)) for rgba in _look(mark))
-            found[_name(mark)] = min(most, found.get(_name(mark), np.inf))
-    return [(name, most) for name, most in found.items() if 1.02 < most < MARK_CONTRAST]
+        behind[_name(mark), *_look(mark)].append(_beneath(mark, background))
+    found = []
+    for (name, *look), parts in behind.items():
+        if len(pixels := np.concatenate(parts)):
+            most = max(np.median(contrast(_over(rgba, pixels), pixels)) for rgba in look)
+            found.append((name, most))
+    return [(name, most) for name, most in found if 1.02 < most < MARK_CONTRAST]
 
 
 def merged(figure: Figure) -> list[tuple[str, str, float, str]]:
@@ -258,11 +260,8 @@ def _look(mark):
 
 
 def _marker(line):
-    edge = line.get_markeredgecolor()
-    return [
-        line.get_markerfacecolor() if MarkerStyle(line.get_marker()).is_filled() else edge,
-        edge,
-    ]
+    edge, filled = line.get_markeredgecolor(), MarkerStyle(line.get_marker()).is_filled()
+    return [line.get_markerfacecolor() if filled else edge, edge]
 
 
 def _shape(mark):
@@ -303,7 +302,7 @@ def _beneath(mark, pixels):
         steps = np.linspace(0, 1, 20)[:, None, None]
         places = [((1 - steps) * line[:-1] + steps * line[1:]).reshape(-1, 2) for line in lines]
         places = np.concatenate(places or [np.empty((0, 2))])
-    box, (x, y) = mark.axes.get_window_extent(), np.transpose(places)
+    box, (x, y) = mark.axes.get_window_extent().padded(-2), np.transpose(places)  # not its frame
     shown = (x >= box.x0) & (x < box.x1) & (y >= box.y0) & (y < box.y1)  # NaN is nowhere
     x, y = x[shown].astype(int), y[shown].astype(int)
     return pixels[np.minimum(y, len(pixels) - 1), np.minimum(x, pixels.shape[1] - 1)]

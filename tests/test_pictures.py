@@ -216,5 +216,5 @@ def test_a_notebook_that_pytest_executes_shows_no_figure_with_a_fault(tmp_path):
         [sys.executable, "-m", "pytest", "faulty.ipynb", "--nbval-lax", "--nbval-current-env"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
-    assert "'hardly there' has contrast 1.2" in run.stdout, run.stdout + run.stderr
+    assert "'hardly there' has contrast 1.3" in run.stdout, run.stdout + run.stderr
     assert "1 failed, 1 passed" in run.stdout
