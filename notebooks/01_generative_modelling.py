@@ -403,7 +403,7 @@ maps = (bayes_rule(by_class, log_prior).argmax(-1), torch.from_numpy(logistic.pr
 with lab.seeded(seed):
     new = class_density.sample((8,))  # (8, classes, 2)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
-colours = (lab.figures.BLUE, lab.figures.ORANGE, lab.figures.GREEN)
+colours = (lab.figures.BLUE, lab.figures.RED, lab.figures.GREY)
 for axis, labels, title in zip(axes, maps, ("Class-conditional Gaussians", "Logistic regression"),
                                strict=True):  # fmt: skip
     grid = labels.view(150, 150).T

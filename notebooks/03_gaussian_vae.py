@@ -818,10 +818,11 @@ names = ("score function", "with a baseline", "reparameterised")
 limit = 2.5 * spreads[1].item()
 for axis, values, name in zip(axes, (by_score, with_baseline, by_path), names, strict=True):
     mean, deviation = values[:, 0].mean().item(), values[:, 0].std().item()
-    reach = (mean - 4 * deviation, mean + 4 * deviation)
-    axis.hist(values[:, 0].tolist(), bins=60, range=reach, color=lab.figures.GREY)
+    axis.hist(values[:, 0].tolist(), 101, (-limit, limit), log=True, color=lab.figures.GREY)
     axis.axvline(mean, color=lab.figures.ORANGE)
     axis.set(title=f"{name}: {deviation:,.0f}", yticks=[], xlim=(-limit, limit))
+    axis.minorticks_off()
+axes[1].set_ylabel("draws (log scale)")
 axes[-1].set(xlabel="gradient with respect to $\\mu_1$ (nats per unit); orange: the mean")
 figure.suptitle("Same mean, very different standard deviation", fontweight="bold")
 lab.figures.show(

@@ -799,7 +799,9 @@ for axis, stage in zip(axes, stages, strict=True):
     axis.set(xlabel="in units of the exact gradient")
 axes[0].set(yticks=range(len(estimators)), yticklabels=estimators)
 for glyph, text in (("o", "spread of a draw"), ("|", "detection limit"), ("^", "bias, if seen")):
-    axes[0].plot([], [], glyph, color="0.4", markeredgewidth=3 if glyph == "|" else 1, label=text)
+    axes[0].plot(
+        [], [], glyph, color=lab.figures.GREY, markeredgewidth=3 if glyph == "|" else 1, label=text
+    )
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 figure.suptitle("Only the two biased estimators show a bias", fontweight="bold")
 lab.figures.show(
