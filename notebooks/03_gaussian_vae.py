@@ -818,7 +818,8 @@ names = ("score function", "with a baseline", "reparameterised")
 limit = 2.5 * spreads[1].item()
 for axis, values, name in zip(axes, (by_score, with_baseline, by_path), names, strict=True):
     mean, deviation = values[:, 0].mean().item(), values[:, 0].std().item()
-    axis.hist(values[:, 0].tolist(), 101, (-limit, limit), log=True, color=lab.figures.GREY)
+    grey = {"range": (-limit, limit), "color": lab.figures.GREY}
+    axis.hist(values[:, 0].tolist(), bins=101, log=True, **grey)
     axis.axvline(mean, color=lab.figures.ORANGE)
     axis.set(title=f"{name}: {deviation:,.0f}", yticks=[], xlim=(-limit, limit))
     axis.minorticks_off()
