@@ -92,7 +92,7 @@ def _shape(box: Box) -> Patch:
         a, b = (box.height / 2 * height for height in heights)
         corners = [(left, box.y - a), (left, box.y + a)]
         corners += [(left + box.width, box.y + b), (left + box.width, box.y - b)]
-        return Polygon(corners, facecolor=box.colour, edgecolor="none", alpha=0.25)
+        return Polygon(corners, facecolor=(box.colour, 0.2), edgecolor=box.colour, linewidth=2.5)
     frame = box.shape == "frame"
     return FancyBboxPatch(
         (left, bottom), box.width, box.height, boxstyle="round,pad=0,rounding_size=0.12",
@@ -133,25 +133,25 @@ def taxonomy() -> Figure:
             ("generative stochastic network", "samples", "denoising", "named only"),
         )),
     )  # fmt: skip
-    columns = (5.3, 8.6, 10.75, 13.25)
+    columns = (4.4, 7.13, 8.85, 11.15)
     heads = ("model", "what it gives", "fitted by", "here")
     labels = [
         Label(x, 6.55, head, align="left", weight="bold")
         for x, head in zip(columns, heads, strict=True)
     ]
     boxes = {
-        "root": Box(0.7, 3.2, "model\nof p(x)", GREY, height=0.95),
-        "explicit": Box(2.2, 4.3, "explicit\ndensity", GREY, width=1.2),
-        "implicit": Box(2.2, 1.25, "implicit\ndensity", GREY, width=1.2),
+        "root": Box(0.5, 3.2, "model\nof p(x)", GREY, width=0.9, height=0.95),
+        "explicit": Box(1.65, 4.3, "explicit\ndensity", GREY, width=0.95),
+        "implicit": Box(1.65, 1.25, "implicit\ndensity", GREY, width=0.95),
     }
     lines = [Line("root", "explicit", GREY), Line("root", "implicit", GREY)]
     y = 6.0
     for kind, family, colour, leaves in families:
         middle = y - 0.28 * (len(leaves) - 1)
-        boxes[kind + family] = Box(4.05, middle, family, colour, width=1.75, height=0.72)
-        lines.append(Line((2.8, boxes[kind].y), (3.17, middle), GREY, arrow=False))
+        boxes[kind + family] = Box(3.25, middle, family, colour, width=1.7, height=0.72)
+        lines.append(Line((2.13, boxes[kind].y), (2.39, middle), GREY, arrow=False))
         for leaf in leaves:
-            lines.append(Line((4.93, middle), (5.2, y), colour, arrow=False))
+            lines.append(Line((4.1, middle), (4.33, y), colour, arrow=False))
             grey = "0.45" if leaf[-1] == "named only" else "black"
             labels += [
                 Label(x, y, text, grey, "left", size=12.5)
@@ -160,7 +160,7 @@ def taxonomy() -> Figure:
             y -= 0.56
         y -= 0.24
     return draw(
-        (14.4, 6.8), boxes, lines, labels,
+        (12.2, 6.8), boxes, lines, labels,
         "A tree of generative models. Explicit densities are exact (finite mixtures, belief "
         "networks, flows), bounded (variational autoencoders, diffusion models) or known up to a "
         "constant and sampled by a Markov chain (energy-based models). Implicit ones give samples, "
@@ -193,7 +193,7 @@ def classifier(input_dim: int, hidden_dim: int, output_dim: int, dropout_ratio: 
     lines = [
         Line(start, end, "0.3", False, ":", 1.2)
         if dropped in (start, end)
-        else Line(start, end, "0.75", False, "-", 0.7)
+        else Line(start, end, "0.6", False, "-", 0.7)
         for left, right in pairwise(columns)
         for start in left
         for end in right
@@ -314,7 +314,7 @@ def plate() -> Figure:
     labels = (
         Label(4.5, 0.55, "N images", GREY),
         Label(3.6, 2.45, "q(z | x)", BLUE),
-        Label(3.6, 1.4, "p(x | z)", GREEN),
+        Label(3.6, 1.4, "p(x | z)"),
     )
     return draw(
         (7.2, 3), boxes, lines, labels,

@@ -15,12 +15,13 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from labutils.training import History
 
-# Okabe and Ito's palette, told apart with any common colour vision; black on white for text.
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
-# Paul Tol's "muted" scheme: one colour a class, always beside the numeral itself.
+# Okabe and Ito's palette, darkened: on white each is seen, and blue, red and grey can be read. Any
+# two of them, and black, are told apart with any common colour vision.
+BLUE, ORANGE, GREEN, RED, GREY = "#0059C1", "#C58300", "#10A76E", "#A82C00", "#555555"
+# Paul Tol's "muted" scheme, its pale ones darkened: a colour a class, always beside the numeral.
 CLASS_COLOURS = (
-    "#332288", "#88CCEE", "#44AA99", "#117733", "#999933",
-    "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777",
+    "#332288", "#3D9CCB", "#3A9C8C", "#117733", "#919130",
+    "#B08D20", "#CC6677", "#882255", "#AA4499", "#777777",
 )  # fmt: skip
 STYLE = {
     "font.size": 13,
@@ -139,7 +140,7 @@ def confusion(matrix: torch.Tensor, title: str | None = None) -> Figure:
     figure, axes = plt.subplots(figsize=(6.5, 6))
     off_diagonal = matrix.cpu().float().clone().fill_diagonal_(0).numpy()
     axes.imshow(off_diagonal, cmap="Blues")
-    dark = 0.65 * off_diagonal.max()
+    dark = 0.71 * off_diagonal.max()  # where black and white are read equally well
     for row, column in matrix.nonzero().tolist():
         if row != column:
             colour = "white" if off_diagonal[row, column] > dark else "black"

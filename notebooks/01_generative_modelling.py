@@ -147,7 +147,7 @@ means, log_vars = best[0] + torch.linspace(-11, 21, 120), torch.linspace(1.2, 6,
 surface = gaussian_log_density(best[0], means, log_vars[:, None])
 surface -= 0.5 * (best[1] - log_vars[:, None]).exp()
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2))
-axes[0].hist(ink.tolist(), bins=60, density=True, color="0.8")
+axes[0].hist(ink.tolist(), 60, density=True, color="0.85", ec="0.4", histtype="stepfilled")
 x = best[0] + torch.linspace(-13, 27, 300)
 for count, style in ((0, ":"), (60, "--"), (300, "-")):
     curve = gaussian_log_density(x, *path[count]).exp()
@@ -289,7 +289,7 @@ assert abs(picking[0] + 2) < 0.1, "the reverse KL sits on one mode"
 
 # %%
 figure, axes = plt.subplots(figsize=(9, 3.6))
-axes.fill_between(x, data, color="0.85", label="data")
+axes.fill_between(x, data, facecolor="0.85", edgecolor="0.4", label="data")
 for (mean, sigma), name, style in (
     (covering, "maximum likelihood: KL(data, model)", "-"),
     (picking, "the other way: KL(model, data)", "--"),
@@ -403,7 +403,7 @@ maps = (bayes_rule(by_class, log_prior).argmax(-1), torch.from_numpy(logistic.pr
 with lab.seeded(seed):
     new = class_density.sample((8,))  # (8, classes, 2)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
-colours = (lab.figures.BLUE, lab.figures.ORANGE, lab.figures.GREEN)
+colours = (lab.figures.BLUE, lab.figures.RED, lab.figures.GREY)
 for axis, labels, title in zip(axes, maps, ("Class-conditional Gaussians", "Logistic regression"),
                                strict=True):  # fmt: skip
     grid = labels.view(150, 150).T
@@ -570,7 +570,8 @@ assert z_score.abs().max() < 6
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.8))
 axes[0].plot(z.detach(), x, color=lab.figures.BLUE)
 axes[0].set(title="The map stretches the middle", xlabel="z", ylabel="x = f(z)", xlim=(-3, 3))
-axes[1].hist(samples.tolist(), bins=edges.tolist(), density=True, color="0.8", label="samples")
+grey = {"color": "0.85", "ec": "0.4", "histtype": "stepfilled"}
+axes[1].hist(samples.tolist(), edges.tolist(), density=True, label="samples", **grey)
 axes[1].plot(x, density, label="change of variables")
 axes[1].set(title="One mode becomes two", xlabel="x", ylabel="density", xlim=(-5, 5))
 axes[1].set_ylim(0, 0.28)
@@ -1039,7 +1040,7 @@ lab.predict("kl_without_noise", outcome="larger" if larger else "smaller")
 # The densities:
 
 # %% tags=["figure"]
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), sharey=True)
+figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True)
 with torch.no_grad():
     log_flow = flow.log_prob(cells)
 shown = {

@@ -215,8 +215,9 @@ assert (gap.abs() < 5 * standard_error).all(), "the mean over masks is the logit
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.6))
-axes.hist(thinned[:, k].tolist(), bins=50, color="0.75", label="with a random mask")
-axes.axvline(thinned[:, k].mean().item(), linewidth=5, alpha=0.5, label="their mean")
+grey = {"color": "0.85", "ec": "0.4", "histtype": "stepfilled"}
+axes.hist(thinned[:, k].tolist(), bins=50, label="with a random mask", **grey)
+axes.axvline(thinned[:, k].mean().item(), linewidth=6, label="their mean")
 axes.axvline(whole[k].item(), color="black", linestyle="--", label="without a mask")
 axes.set(xlabel=f"logit of class {k}", ylabel="masks")
 axes.set_title("Dropout leaves the mean of a logit in place")
@@ -417,7 +418,9 @@ assert torch.isclose(
 
 # %%
 figure = lab.figures.learning_curves(history, title="Training with dropout")
-figure.axes[0].set(yscale="log")
+ticks = (0.03, 0.1, 0.3, 1)
+figure.axes[0].set(yscale="log", yticks=ticks, yticklabels=ticks)
+figure.axes[0].minorticks_off()
 lab.figures.show(figure)
 
 # %% tags=["claim"]
@@ -551,7 +554,7 @@ mean_confidence, fraction, count = bins = reliability(confidence, ~wrong)
 mean_confidence, fraction, count = bins[:, count >= 20]
 bars = [half_width(p, n) for p, n in zip(fraction.tolist(), count.tolist(), strict=True)]
 figure, axes = plt.subplots(figsize=(7, 5))
-axes.plot([0.1, 0.999], [0.1, 0.999], "--", color="0.6", label="perfectly calibrated")
+axes.plot([0.1, 0.999], [0.1, 0.999], "--", color="0.5", label="perfectly calibrated")
 axes.errorbar(mean_confidence, fraction, bars, marker="o", capsize=4, label="the classifier")
 axes.set(xscale="logit", yscale="logit", xlim=(0.2, 0.999), ylim=(0.1, 0.999))
 ticks = [0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.995]

@@ -191,9 +191,9 @@ axes.plot(thetas, log_p_1d(thetas), color="black", label="$\\log p_\\theta(x)$")
 for at in (0.5, 1.5, 3.0):
     axes.plot(thetas, elbo_1d(thetas, at), "--", label=f"ELBO, q from $\\theta$ = {at}")
     axes.plot(at, log_p_1d(torch.tensor(at)), "ko")
-axes.set(xlabel="$\\theta$", ylabel="nats", ylim=(-9, -1.5))
+axes.set(xlabel="$\\theta$", ylabel="nats", ylim=(-10, -1.5))
 axes.set_title("Each bound touches where its q is the posterior")
-axes.legend()
+axes.legend(loc="lower left")
 lab.figures.show(
     figure,
     alt="log p(x) of a model with one parameter, and three ELBOs below it: each touches it at the "
@@ -817,11 +817,15 @@ figure, axes = plt.subplots(3, 1, figsize=(8, 5.4), sharex=True)
 names = ("score function", "with a baseline", "reparameterised")
 limit = 2.5 * spreads[1].item()
 for axis, values, name in zip(axes, (by_score, with_baseline, by_path), names, strict=True):
-    axis.hist(values[:, 0].tolist(), bins=60, color="0.6", density=True)
-    axis.axvline(values[:, 0].mean().item(), color=lab.figures.RED)
-    axis.set(title=name, yticks=[], xlim=(-limit, limit))
-axes[-1].set(xlabel="gradient with respect to $\\mu_1$ (nats per unit); red: the mean")
-figure.suptitle("Same mean, very different spread", fontweight="bold")
+    mean, deviation = values[:, 0].mean().item(), values[:, 0].std().item()
+    grey = {"range": (-limit, limit), "color": lab.figures.GREY}
+    axis.hist(values[:, 0].tolist(), bins=101, log=True, **grey)
+    axis.axvline(mean, color=lab.figures.ORANGE)
+    axis.set(title=f"{name}: {deviation:,.0f}", yticks=[], xlim=(-limit, limit))
+    axis.minorticks_off()
+axes[1].set_ylabel("draws (log scale)")
+axes[-1].set(xlabel="gradient with respect to $\\mu_1$ (nats per unit); orange: the mean")
+figure.suptitle("Same mean, very different standard deviation", fontweight="bold")
 lab.figures.show(
     figure,
     alt="Histograms of three gradient estimators around the same mean, in three rows: the score "
@@ -1164,10 +1168,10 @@ figure, axes = plt.subplots(figsize=(8, 4))
 for name, values in bounds.items():
     gained = torch.stack([value - values[0] for value in values])  # (K, images)
     axes.errorbar(K, gained.mean(1), lab.half_width(gained.T), marker="o", capsize=4, label=name)
-axes.axhline(missing[0].item(), color=lab.figures.BLUE, linestyle="--", label="2: exact value")
+axes.axhline(missing[0].item(), color=lab.figures.BLUE, linestyle="--", label="2 dimensions, exact")
 axes.set(xscale="log", xlabel="samples K", ylabel="gain over K = 1 (nats)")
 axes.set_title("More samples, a tighter bound")
-axes.legend()
+axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 lab.figures.show(
     figure,
     alt="Gain of the bound over K = 1 with intervals: both curves rise with K, the one of two "

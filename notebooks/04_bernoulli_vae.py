@@ -794,12 +794,14 @@ for axis, stage in zip(axes, stages, strict=True):
         axis.plot(limit, height, "|", markeredgewidth=3, **style)
         if parts.bias > limit:
             axis.plot(parts.bias, height, "^", **style)
-    axis.axvline(1, color="0.8", zorder=0)
+    axis.axvline(1, color="0.7", linewidth=1, zorder=0)
     axis.set(xscale="log", title=f"{stage.capitalize()} in training", ylim=(-0.5, 4.5))
     axis.set(xlabel="in units of the exact gradient")
 axes[0].set(yticks=range(len(estimators)), yticklabels=estimators)
 for glyph, text in (("o", "spread of a draw"), ("|", "detection limit"), ("^", "bias, if seen")):
-    axes[0].plot([], [], glyph, color="0.4", markeredgewidth=3 if glyph == "|" else 1, label=text)
+    axes[0].plot(
+        [], [], glyph, color=lab.figures.GREY, markeredgewidth=3 if glyph == "|" else 1, label=text
+    )
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 figure.suptitle("Only the two biased estimators show a bias", fontweight="bold")
 lab.figures.show(
@@ -840,7 +842,8 @@ for axis, stage in zip(axes, stages, strict=True):
     seen = bias.where(bias > 1.96 * floor, torch.nan)
     axis.loglog(temperatures, spread, "o-", color=lab.figures.BLUE, label="spread")
     axis.loglog(temperatures, seen, "^-", color=lab.figures.RED, label="bias, where it is seen")
-    axis.fill_between(temperatures, 0.01, 1.96 * floor, color="0.85", label="below the limit")
+    grey = {"facecolor": "0.85", "edgecolor": "0.4", "label": "below the limit"}
+    axis.fill_between(temperatures, 0.01, 1.96 * floor, **grey)
     axis.set(title=f"{stage.capitalize()} in training", xlabel="temperature τ", ylim=(0.03, None))
 axes[0].set(ylabel="in units of the exact gradient")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -104,7 +104,9 @@ with torch.no_grad():
     rms = [root_mean_square_error(model, test.images) for model in (plane, ae)]
 lab.figures.show(
     lab.figures.digit_grid(
-        rebuilt, row_labels=("digit", "2 numbers", "16 numbers"), title="Reconstructions"
+        rebuilt,
+        row_labels=("digit", "2 numbers", "16 numbers"),
+        title="Sixteen numbers keep what two lose",
     ),
     alt="Ten test digits; blurred, partly wrong reconstructions from two numbers; and close "
     "reconstructions from sixteen.",
@@ -380,12 +382,12 @@ if digits.source == "mnist":
 # In the picture, contours hold 50, 80 and 95 % of each mixture.
 
 # %% tags=["figure"]
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.9), sharex=True, sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(12, 4.6), sharex=True, sharey=True)
 corners = codes["validation"].quantile(torch.tensor([0.005, 0.995]), dim=0)
 sides = [torch.linspace(*corners[:, i].tolist(), 150) for i in range(2)]
 names = {1: "One Gaussian", 10: "Ten Gaussians", 50: "Fifty Gaussians"}
 for axis, (size, mixture) in zip(axes, in_plane.items(), strict=True):
-    axis.scatter(*codes["validation"].T, s=3, color="0.65", linewidths=0, rasterized=True)
+    axis.scatter(*codes["validation"].T, s=3, color="0.55", linewidths=0, rasterized=True)
     height = mixture.log_prob(torch.cartesian_prod(*sides)).view(150, 150).T
     levels = mixture.log_prob(drawn[size][:5_000]).quantile(torch.tensor([0.05, 0.2, 0.5]))
     axis.contour(
@@ -663,8 +665,11 @@ with torch.no_grad(), lab.seeded(seed):
     }
 figure, axes = plt.subplots(figsize=(8, 3.8))
 bins = torch.linspace(-25, 15, 81).tolist()
-for name, values in ratios.items():
-    axes.hist(values.clamp(-25, 15).tolist(), bins=bins, alpha=0.6, density=True, label=name)
+for colour, (name, values) in zip(
+    (lab.figures.BLUE, lab.figures.ORANGE), ratios.items(), strict=True
+):
+    look = {"facecolor": (colour, 0.4), "edgecolor": colour, "histtype": "stepfilled"}
+    axes.hist(values.clamp(-25, 15).tolist(), bins=bins, density=True, label=name, **look)
 axes.axvline(0, color="black", linewidth=1)
 axes.set(xlabel="log m(z) - log p(z) in nats", yticks=[])
 axes.set_title("The prior draws codes that few digits have")

@@ -600,14 +600,15 @@ figure, axes = plt.subplots(figsize=(11, 6))
 on_board = {name: row.tightest.nats for name, row in rows.items()}
 for name, value in on_board.items():
     exactly = rows[name].exact is not None
-    colour = lab.figures.BLUE if exactly else lab.figures.ORANGE
-    axes.errorbar(value, distance[name][0], yerr=distance[name][1], fmt="o", color=colour)
+    colour, mark = (lab.figures.BLUE, "o") if exactly else (lab.figures.ORANGE, "^")
+    axes.errorbar(value, distance[name][0], distance[name][1], marker=mark, ms=9, color=colour)
     aside = {"xytext": (10 if exactly else -10, 0), "ha": "left" if exactly else "right"}
+    aside["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the dotted line
     axes.annotate(
         name, (value, distance[name][0]), **aside, textcoords="offset points", va="center"
     )
 axes.plot([], [], "o", color=lab.figures.BLUE, label="exact")
-axes.plot([], [], "o", color=lab.figures.ORANGE, label="bound, K = 1000")
+axes.plot([], [], "^", color=lab.figures.ORANGE, label="bound, K = 1000")
 line = distance["AE + mixture"][0]
 axes.axhline(line, color="black", linestyle=":")
 axes.text(min(on_board.values()), 1.05 * line, "AE + mixture", va="bottom")

@@ -9,7 +9,7 @@ from labutils import diagrams
 
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
-from overlaps import overlaps
+from pictures import faults
 
 pytestmark = pytest.mark.usefixtures("style")
 
@@ -38,7 +38,7 @@ def test_a_diagram_brings_its_own_alt_text(diagram):
 
 def test_letters_can_be_read_from_the_back_row_and_keep_apart(diagram):
     assert min(text.get_fontsize() for text in words(diagram)) >= 12
-    assert overlaps(diagram) == []
+    assert faults(diagram) == []
 
 
 def test_the_classifier_diagram_names_every_dimension():
