@@ -182,13 +182,10 @@ def latent_walk(model: AutoEncoder, mixture: Distribution, codes: torch.Tensor) 
         picture.paste(plane)
         _mark(picture, z, low, high)
         picture.paste(_digit(model.decode(z)), (SIDE, 0))
-        return _png(
-            picture
-        ), f"{_named(sliders)}: log-density {mixture.log_prob(z).item():.1f} nats"
+        words = f"log-density {mixture.log_prob(z).item():.1f} nats"
+        return _png(picture), f"{_named(sliders)}: {words}"
 
-    alt = (
-        "Left: the density of codes over the plane, a cross where the sliders are. Right: the digit"
-    )
+    alt = "Left: the density over the plane, a cross where the sliders are. Right: the digit"
     return _box(sliders, draw, alt, 2 * SIDE)
 
 
@@ -198,10 +195,9 @@ def _box(controls, draw, alt, width, rows=None):
     draw(*values of the controls) returns the picture, as PNG, and the text.
     """
     layout = {"width": "100%", "max_width": f"{width}px"}
-    picture = ipywidgets.Image(format="png", tooltip=alt, layout=layout)
-    # a tooltip, here what a screen reader says, is an error in ipywidgets 8.1 without a description
+    picture, text = ipywidgets.Image(format="png", tooltip=alt, layout=layout), ipywidgets.HTML()
+    # the tooltip is what a screen reader says; without a description, JupyterLab shows no image
     picture.add_traits(description=traitlets.Unicode("").tag(sync=True))
-    text = ipywidgets.HTML()
 
     def update(_=None):
         picture.value, text.value = draw(*(control.value for control in controls))

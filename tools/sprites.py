@@ -93,7 +93,8 @@ def record_notebook(path, folder):
         del notebook.cells[shown[-1][0] + len(shown) + 1 :]
         os.environ["LABUTILS_PROGRESS"] = str(folder)
         where = {"metadata": {"path": str(path.parent)}}
-        NotebookClient(notebook, timeout=600, resources=where).execute()
+        quiet = ["--log-level=CRITICAL"]
+        NotebookClient(notebook, timeout=600, extra_arguments=quiet, resources=where).execute()
 
 
 def record(box, name, folder):
@@ -113,7 +114,7 @@ def record(box, name, folder):
     base = np.median(some, axis=0).astype(np.uint8)
     frames = {key: [url(over(pictures[key], base)), words[key]] for key in pictures}
     inputs = [
-        {"label": label(control), "start": at, "words": [f"{value:.2f}" for value in grid]}
+        {"label": label(control), "start": at, "words": words_of(grid)}
         for control, grid, at in zip(controls, grids, start, strict=True)
     ]
     height, width, _ = base.shape
@@ -153,6 +154,11 @@ def positions(control, steps):
     nearest = min(values, key=lambda value: abs(value - control.value))
     values[values.index(nearest)] = control.value
     return values
+
+
+def words_of(grid):
+    """Of a slider; a button needs none."""
+    return None if grid == [False, True] else [f"{value:.2f}" for value in grid]
 
 
 def label(control):
