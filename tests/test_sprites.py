@@ -13,6 +13,7 @@ from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 
+import ipywidgets
 import jupytext
 import numpy as np
 import pytest
@@ -187,10 +188,18 @@ def test_many_sliders_are_recorded_one_at_a_time(tmp_path):
     )
 
 
+def test_a_slider_is_recorded_at_its_start_and_at_steps_of_its_own():
+    slider = ipywidgets.FloatSlider(0.31, min=-3, max=3, step=0.05)
+    values = sprites.positions(slider, range(0, 121, 3))
+    steps = np.linspace(-3, 3, 41)
+    steps[22] = 0.31  # not 0.3
+    assert np.allclose(values, steps, atol=1e-9)
+
+
 def test_a_frame_over_the_base_is_the_frame():
     base = np.random.default_rng(0).integers(256, size=(20, 30, 3)).astype(np.uint8)
     frame = base.copy()
-    frame[3:5, 7:9] = 0
+    frame[3:5, 7:9, 1] += 1
     packed = sprites.over(frame, base)
     assert len(packed) < len(sprites.webp(frame)), "only what differs"
     assert np.array_equal(composed(Image.fromarray(base), Image.open(BytesIO(packed))), frame)

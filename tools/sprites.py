@@ -87,49 +87,59 @@ def record_notebook(path, folder):
         sys.exit(f"Say in STEPS of {__file__} which steps of {', '.join(new)} are recorded.")
     for index, name in reversed(shown):
         code = f"import sys; sys.path.append({str(TOOLS)!r}); import sprites\n"
-        code += f"sprites.record(_, {name!r}, {str(folder)!r})"
+        code += f"sprites.record([*Out.values()][-1], {name!r}, {str(folder)!r})"
         notebook.cells.insert(index + 1, new_code_cell(code))
     if shown:
         del notebook.cells[shown[-1][0] + len(shown) + 1 :]
         os.environ["LABUTILS_PROGRESS"] = str(folder)
-        where = {"metadata": {"path": str(path.parent)}}
-        quiet = ["--log-level=CRITICAL"]
-        NotebookClient(notebook, timeout=600, extra_arguments=quiet, resources=where).execute()
+        NotebookClient(
+            notebook,
+            timeout=600,
+            extra_arguments=["--log-level=CRITICAL"],
+            resources={"metadata": {"path": str(path.parent)}},
+        ).execute()
 
 
 def record(box, name, folder):
     """In the kernel: move the controls of a widget over their grid, and write the fragment."""
     controls, picture, text = parts_of(box)
-    grids = [
-        positions(control, steps) for control, steps in zip(controls, STEPS[name], strict=True)
-    ]
+    grids = [positions(*each) for each in zip(controls, STEPS[name], strict=True)]
     start = [grid.index(control.value) for grid, control in zip(grids, controls, strict=True)]
-    pictures, words = {}, {}
-    for place in all_places([len(grid) for grid in grids], start):
+    sizes, frames = [len(grid) for grid in grids], {}
+    for place in all_places(sizes, start):
         for control, grid, index in zip(controls, grids, place, strict=True):
             control.value = grid[index]
-        key = ",".join(map(str, place))
-        pictures[key], words[key] = pixels(picture.value), text.value
-    some = list(pictures.values())[:: -(-len(pictures) // FOR_BASE)]
-    base = np.median(some, axis=0).astype(np.uint8)
-    frames = {key: [url(over(pictures[key], base)), words[key]] for key in pictures}
+        frames[",".join(map(str, place))] = pixels(picture.value), text.value
     inputs = [
-        {"label": label(control), "start": at, "words": words_of(grid)}
+        {"label": label(control), "start": at, "words": words(grid)}
         for control, grid, at in zip(controls, grids, start, strict=True)
     ]
-    height, width, _ = base.shape
-    template = Environment(loader=FileSystemLoader(TOOLS), autoescape=True, trim_blocks=True)
-    fragment = template.get_template("sprites.html").render(
-        name=name, alt=picture.tooltip, inputs=inputs, frames=frames, base=url(webp(base)),
-        first=frames[",".join(map(str, start))], width=width, height=height, recipe=recipe(name),
-    )  # fmt: skip
+    told = {"name": name, "alt": picture.tooltip, "recipe": recipe(name)}
+    fragment = rendered(frames, inputs=inputs, one_at_a_time=prod(sizes) > MOST, **told)
     Path(folder, f"{name}.html").write_text(fragment, encoding="ascii", errors="xmlcharrefreplace")
+
+
+def rendered(frames, inputs, **others):
+    """The fragment. frames: pixels (height, width, 3) and text, by place."""
+    some = [picture for picture, _ in frames.values()][:: -(-len(frames) // FOR_BASE)]
+    base = np.median(some, axis=0).astype(np.uint8)
+    packed = {place: (url(over(frame, base)), said) for place, (frame, said) in frames.items()}
+    template = Environment(loader=FileSystemLoader(TOOLS), autoescape=True, trim_blocks=True)
+    return template.get_template("sprites.html").render(
+        frames=packed,
+        base=url(webp(base)),
+        first=packed[",".join(str(each["start"]) for each in inputs)],
+        height=base.shape[0],
+        width=base.shape[1],
+        inputs=inputs,
+        **others,
+    )
 
 
 def recipe(name):
     """All that a recording depends on, but for widget and notebook: it is stored, and compared."""
     settings = recipes.RECIPES[MODELS[name]]().mnist if name in MODELS else ""
-    return f"{recipes.FORMAT} {settings} torch {torch.__version__}"
+    return f"{recipes.FORMAT} {settings} torch {torch.__version__.partition('+')[0]}"
 
 
 def parts_of(box):
@@ -156,8 +166,8 @@ def positions(control, steps):
     return values
 
 
-def words_of(grid):
-    """Of a slider; a button needs none."""
+def words(grid):
+    """The values of a slider; a button needs none."""
     return None if grid == [False, True] else [f"{value:.2f}" for value in grid]
 
 
