@@ -37,7 +37,7 @@ class Recorded:
     def __init__(self, name, folder=sprites.WIDGETS):
         self.text = Path(folder, f"{name}.html").read_text(encoding="ascii")
         self.html = BeautifulSoup(self.text, "html.parser")
-        self.base = re.search(r"background: url\((.*?)\)", self.text)[1]
+        self.base = re.search(r"background-image: url\((.*?)\)", self.text)[1]
         self.frames = json.loads(re.search(r"const frames = (.*?}); //", self.text)[1])
 
     def pixels(self, place):

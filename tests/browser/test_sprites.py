@@ -16,7 +16,7 @@ SETTLED = "image => image.decode()"  # waits until the picture is there
 def opened(browser):
     """Opens fragments in one page; afterwards, nothing was fetched and nothing went wrong."""
     said, requests = [], []
-    with browser.new_page(viewport={"width": 1100, "height": 900}) as page:
+    with browser.new_page(viewport={"width": 1100, "height": 1200}) as page:
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: requests.append(request.url[:100]))
@@ -87,7 +87,7 @@ def test_each_control_follows_keys_and_the_mouse(name, opened):
 
 
 def test_widgets_of_one_page_leave_each_other_alone(opened):
-    first, second = opened("03_traversal", "04_bits")
+    first, second = opened("01_gaussian_sliders", "03_bound_sliders")
     before = second.place()
     first.press(first.inputs[0])
     first.check()
