@@ -2,19 +2,20 @@
 
 import ast
 import re
+import time
 from contextlib import closing, contextmanager
 
 import pytest
 from jupyter_client import BlockingKernelClient
-from playwright.sync_api import TimeoutError
 
 RUN_TIMEOUT = 600  # seconds for all cells of a notebook: stops what hangs, not what is slow
-SETTLED = 10  # seconds after which a picture that is still wrong counts as wrong
+PATIENCE = 10  # seconds after which a picture that is still wrong counts as wrong
 
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden) "
-PROMPTS = SHOWN + ".jp-CodeCell .jp-InputPrompt"
 ERRORS = SHOWN + '[data-mime-type="application/vnd.jupyter.error"]'
-WIDGETS = SHOWN + ".jp-CodeCell:has(img.widget-image)"
+CELLS = SHOWN + ".jp-CodeCell"
+PROMPTS = CELLS + " .jp-InputPrompt"
+IMAGE = "img.widget-image"
 CONTROLS = ".noUi-handle, .widget-toggle-button"
 
 ALL_RUN = """([prompts, errors]) => document.querySelector(errors)
@@ -31,18 +32,20 @@ IS_SHOWN = """async ([image, picture]) => {
     await read
     return image.complete && image.naturalWidth > 0 && reader.result === picture
 }"""
-# At each frame, whether the picture is there; for each key press, when the next picture is.
+MORE_DELAYS = "([image, count]) => image.delays.length > count"
+HAS_RUN = "([prompt, before]) => parseInt(prompt.textContent.slice(1)) > before"
+# For each key, when the next picture is there; and the frames without any. While the next one
+# loads, the picture is incomplete and 0 wide, but Chromium goes on showing the last one.
 WATCH = """image => {
     image.empty = 0
     image.delays = []
     addEventListener("keydown", event => image.pressed = event.timeStamp, true)
-    image.addEventListener("error", () => image.empty++)
     image.addEventListener("load", event => {
         if (image.pressed) image.delays.push(event.timeStamp - image.pressed)
         image.pressed = null
     })
     const look = () => {
-        image.empty += image.naturalWidth === 0
+        image.empty += !image.offsetHeight || (image.complete && !image.naturalWidth)
         requestAnimationFrame(look)
     }
     look()
@@ -99,8 +102,8 @@ class Notebook:
         return self.page.locator(ERRORS).all_inner_texts()
 
     def widgets(self):
-        cells = self.page.locator(WIDGETS)
-        return [Widget(self, cells.nth(place)) for place in range(cells.count())]
+        cells = self.page.locator(CELLS).all()
+        return [Widget(self, cell) for cell in cells if cell.locator(IMAGE).count()]
 
     def ask(self, code):
         """The value of an expression in the kernel; the page doesn't notice."""
@@ -119,14 +122,17 @@ class Widget:
         self.notebook, self.page, self.cell = notebook, notebook.page, cell
 
     def __str__(self):
-        return re.search(r"lab\.widgets\.(\w+)", self.cell.inner_text())[1]
+        return re.search(r"lab\.widgets\.(\w+)", self.notebook.ask(f"In[{self.number()}]"))[1]
 
     def number(self):
         """Of the cell's execution."""
         return int(re.search(r"\d+", self.cell.locator(".jp-InputPrompt").inner_text())[0])
 
     def image(self):
-        return self.cell.locator("img.widget-image").element_handle()
+        return self.cell.locator(IMAGE).element_handle()
+
+    def pictures(self):
+        return self.cell.locator(IMAGE).count()
 
     def watched_image(self):
         image = self.image()
@@ -159,31 +165,31 @@ class Widget:
         mouse.up()
 
     def check(self, what):
-        """The picture becomes that of the values, and stays it."""
+        """The picture becomes that of the values. Returns it."""
         values = self.values()
         picture = self.notebook.ask(f"__import__('twins').picture({self.number()}, {values})")
-        shown = [self.image(), picture]
-        try:
-            self.page.wait_for_function(IS_SHOWN, arg=shown, timeout=1000 * SETTLED)
-        except TimeoutError:
-            pytest.fail(f"{self} after {what}: not the picture of {values}", pytrace=False)
+        self.wait(IS_SHOWN, [self.image(), picture], f"after {what}, not the picture of {values}")
+        return picture
 
     def delays(self, count):
         """Milliseconds from a key to the picture, each time; the first control is moved."""
         image, control = self.watched_image(), self.controls()[0]
         for done in range(count):
             self.press(control)
-            self.page.wait_for_function(
-                "([image, done]) => image.delays.length > done", arg=[image, done]
-            )
+            self.wait(MORE_DELAYS, [image, done], "no new picture after a key")
         return image.evaluate("image => image.delays")
 
     def run_again(self):
         before = self.number()
-        self.cell.locator(".jp-InputPrompt").click()
+        prompt = self.cell.locator(".jp-InputPrompt")
+        prompt.click()
         self.page.keyboard.press("Control+Enter")
-        prompt = self.cell.locator(".jp-InputPrompt").element_handle()
-        self.page.wait_for_function(
-            "([prompt, before]) => parseInt(prompt.textContent.slice(1)) > before",
-            arg=[prompt, before],
-        )
+        self.wait(HAS_RUN, [prompt.element_handle(), before], "the cell does not run again")
+
+    def wait(self, condition, on, otherwise):
+        """Asks again and again: page.wait_for_function takes a promise for the answer."""
+        until = time.monotonic() + PATIENCE
+        while not self.page.evaluate(condition, on):
+            if time.monotonic() > until:
+                pytest.fail(f"{self}: {otherwise}", pytrace=False)
+            time.sleep(0.01)

@@ -1,40 +1,37 @@
-"""In the notebook's kernel: for each widget shown a second one, to say what should be seen."""
+"""In the notebook's kernel: for each widget a second one, which no cell shows, to compare with."""
+
+from labutils import widgets
 
 import ast
 import base64
+from unittest.mock import patch
 
 import ipywidgets
 from IPython import get_ipython
 
-twins = {}  # by the number of the cell's execution
+twins = {}  # by the number of the cell's execution: the widget, its controls, its update
 
 
 def watch():
-    """From now on, evaluate each call of `lab.widgets` a second time, which no cell shows."""
+    """From now on, evaluate each call of `lab.widgets` once more."""
     get_ipython().events.register("post_run_cell", make)
 
 
 def make(executed):
+    """Nothing follows the second one's controls: its picture is that of one update, on request."""
     cell = executed.info.raw_cell
     if executed.success and "lab.widgets." in cell:
         call = compile(ast.Expression(ast.parse(cell).body[-1].value), "twin", "eval")
-        twins[executed.execution_count] = eval(call, get_ipython().user_ns)
+        with patch.object(widgets, "_follow") as follow:
+            twin = eval(call, get_ipython().user_ns)
+        twins[executed.execution_count] = (twin, *follow.call_args.args)
 
 
 def picture(number, values):
     """What the widget of this execution should show at these values, as a data URL."""
-    parts = list(with_parts(twins[number]))
-    controls = [each for each in parts if isinstance(each, CONTROLS)]
+    twin, controls, update = twins[number]
     for control, value in zip(controls, values, strict=True):
         control.value = value
-    (image,) = (each for each in parts if isinstance(each, ipywidgets.Image))
+    update()
+    (image,) = (each for each in twin.children if isinstance(each, ipywidgets.Image))
     return f"data:image/png;base64,{base64.b64encode(image.value).decode()}"
-
-
-CONTROLS = (ipywidgets.FloatSlider, ipywidgets.ToggleButton)
-
-
-def with_parts(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from with_parts(child)
