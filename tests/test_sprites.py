@@ -203,3 +203,13 @@ def test_a_frame_over_the_base_is_the_frame():
     packed = sprites.over(frame, base)
     assert len(packed) < len(sprites.webp(frame)), "only what differs"
     assert np.array_equal(composed(Image.fromarray(base), Image.open(BytesIO(packed))), frame)
+
+
+def test_what_cannot_be_recorded_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["sprites.py", "notebooks/09.py"])
+    with pytest.raises(SystemExit, match=r"^There is no notebook notebooks.09\.py\.$"):
+        sprites.main()
+    notebook = tmp_path / "09_new.py"
+    notebook.write_text("# %%\nlab.widgets.bits(model)\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="^Say in STEPS of .* which steps of 09_bits are recorded"):
+        sprites.record_notebook(notebook, tmp_path)
