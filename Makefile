@@ -24,7 +24,7 @@ slides: $(STAMP)  ## make the decks of slides, in build/slides; needs npm
 	@$(BIN)/python tools/slides.py
 
 # The student's edition with nothing filled in, to be executed after the complete one.
-.PHONY: help lab student doctor run slides test browser test-all bundled lint format bench sync pins clean
+.PHONY: build/student
 build/student: $(STAMP)
 	@rm -rf $@ && $(BIN)/python tools/editions.py --into $@
 
