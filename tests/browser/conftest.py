@@ -15,6 +15,7 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -65,7 +66,7 @@ def server(browser):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.environ.get("EDITION") == "complete":
-            shutil.copytree(editions.COMPLETE, folder / "notebooks")
+            copy_without_outputs(editions.COMPLETE, folder / "notebooks")
         else:
             editions.main(["--into", str(folder / "notebooks")])
         settings = folder / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "notebook-extension"
@@ -78,6 +79,16 @@ def server(browser):
         finally:
             process.terminate()
             process.wait(30)
+
+
+def copy_without_outputs(source, target):
+    target.mkdir()
+    for path in source.glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, target / path.name)
 
 
 def start(folder):
@@ -121,6 +132,9 @@ def opened(browser, server):
         extra_http_headers={"Authorization": f"token {told['token']}"},
         viewport={"width": 1400, "height": 1000},
     ) as context:
+        context.set_default_timeout(
+            120_000
+        )  # milliseconds: a busy machine is slow to open JupyterLab
         yield partial(opened, context, folder)
 
 

@@ -10,6 +10,7 @@ import ipywidgets
 from IPython import get_ipython
 
 twins = {}  # by the number of the cell's execution: the widget, its controls, its update
+errors = []
 
 
 def watch():
@@ -20,7 +21,10 @@ def watch():
 def make(executed):
     """Nothing follows the second one's controls: its picture is that of one update, on request."""
     cell = executed.info.raw_cell
-    if executed.success and "lab.widgets." in cell:
+    if not executed.success:
+        error = executed.error_before_exec or executed.error_in_exec
+        errors.append(f"[{executed.execution_count}] {error!r}")
+    elif "lab.widgets." in cell:
         call = compile(ast.Expression(ast.parse(cell).body[-1].value), "twin", "eval")
         with patch.object(widgets, "_follow") as follow:
             twin = eval(call, get_ipython().user_ns)
