@@ -13,7 +13,7 @@ DECKS = [path.stem for path in sorted(slides.TEXTS.glob("[0-9]*.md"))]
 SCREENS = [(1280, 720), (1920, 1080)]
 READY = "() => window.Reveal && Reveal.isReady() && [...document.images].every(i => i.complete)"
 # On a slide of 1280 x 720: what comes within `margin` of its edges, pictures that are drawn at
-# less than 0.7 of their size, and formulas in less than 20 px. Boxes are those on the screen.
+# less than 0.8 of their size, and formulas in less than 20 px. Boxes are those on the screen.
 FAULTS = """margin => {
     const slide = Reveal.getCurrentSlide(), scale = Reveal.getScale()
     const box = slide.getBoundingClientRect(), found = []
@@ -25,7 +25,7 @@ FAULTS = """margin => {
         if (each.tagName === "IMG") {
             const {naturalWidth, naturalHeight, clientWidth, clientHeight} = each
             const drawn = Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight)
-            if (!(drawn >= 0.7)) found.push(`${each.alt} is drawn at ${drawn}`)
+            if (!(drawn >= 0.8)) found.push(`${each.alt} is drawn at ${drawn}`)
         }
         const formula = each.matches("mjx-container[display]")
         if (formula && parseFloat(getComputedStyle(each).fontSize) < 20)
