@@ -58,6 +58,7 @@ def main(words=None):
         if build_main([*options, str(source), str(new)]):
             sys.exit("Sphinx complains, above: no site was made.")
         finish(new, alts)
+        (new / ".buildinfo").unlink()  # it differs from build to build
         if into.exists():
             into.rename(old)
         new.rename(into)
@@ -95,10 +96,13 @@ def folded(path, alts):
     cells = []
     for cell in notebook.cells:
         tags = cell.metadata.pop("tags", [])
-        moves = False
-        for output in cell.get("outputs", []):
-            moves |= freeze(output, widgets)
-            describe(output, alts)
+        outputs = cell.get("outputs", [])
+        moves = any([freeze(output, widgets) for output in outputs])
+        for output in outputs:
+            note_alt(output, alts)
+            drop_answers(output)
+        if outputs:
+            cell.outputs = [output for output in outputs if output.get("text") != ""]
         if SOLUTION.search(cell.source):
             cells.append(new_code_cell(stubs[cell.id]))
             fold(cell, "cell", "Solution")
@@ -136,11 +140,15 @@ def freeze(output, widgets):
     return True
 
 
-def describe(output, alts):
-    """Note the alt text of a picture, under the name that MyST-NB gives it."""
+def note_alt(output, alts):
+    """The alt text of a picture, under the name that MyST-NB gives the file."""
     if picture := output.get("data", {}).get("image/png"):
         digest = hashlib.sha256(base64.b64decode(picture)).hexdigest()
         alts[digest] = output.metadata["image/png"]["alt"]
+
+
+def drop_answers(output):
+    """Nobody has predicted anything here: only the outcomes stay."""
     if output.output_type == "stream":
         output.text = re.sub(r"^\w+: no prediction\.\n", "", output.text, flags=re.M)
         output.text = output.text.replace(": no prediction; it is ", ": ")
@@ -159,7 +167,7 @@ def finish(folder, alts):
     }
     for name, page in pages.items():
         refer(page, name, places)
-        for image in page.select(".cell_output img"):
+        for image in page.select(".cell_output img[src^=_images]"):
             image["alt"] = alts[Path(image["src"]).stem]
         for summary in page.select("summary[aria-label]"):
             del summary["aria-label"]  # it hides from screen readers what is written there

@@ -2,6 +2,7 @@
 
 project = html_title = "Deep generative models, hands on"
 extensions = ["myst_nb"]
+smartquotes = False
 exclude_patterns = ["_static"]
 
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
@@ -19,12 +20,14 @@ html_context = {"default_mode": "auto"}
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
-    "show_navbar_depth": 1,
+    "navbar_persistent": [],
+    "footer_content_items": [],
     "show_toc_level": 2,
 }
 pygments_style = "a11y-high-contrast-light"
 
 mathjax_path = "tex-svg.js"
 mathjax3_config = {
+    "svg": {"scale": 0.9, "displayAlign": "left"},  # so that a number needs room on one side only
     "options": {"enableMenu": False, "processHtmlClass": "math", "ignoreHtmlClass": "document"},
 }
