@@ -3,7 +3,7 @@
 include tools/venv.mk
 .DEFAULT_GOAL := help
 
-.PHONY: help lab student doctor run test test-all bundled lint format bench sync pins clean
+.PHONY: help lab student doctor run test browser test-all bundled lint format bench sync pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,14 +26,21 @@ build/student: $(STAMP)
 	@rm -rf $@ && $(BIN)/python tools/editions.py --into $@
 
 # Trained models are kept between runs, and progress too. Here they go to a folder that vanishes.
-test: build/student  ## run the unit tests, then the notebooks of both editions
-	@runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && trap 'exit 130' INT TERM && \
-	LABUTILS_RUNS="$$runs" LABUTILS_PROGRESS="$$runs" $(RUN) pytest tests notebooks build/student \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=600
+PYTEST = runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && trap 'exit 130' INT TERM && \
+	LABUTILS_RUNS="$$runs" LABUTILS_PROGRESS="$$runs" $(RUN) pytest -rs \
+	--nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
-# All three run, even if one fails. pytest comes last, so that its summary ends the log.
-test-all: $(STAMP)  ## check everything: make lint, make bundled, make test
-	@$(MAKE) --no-print-directory --keep-going lint bundled test
+STUDENT := build/student
+test: build/student  ## run the unit tests, then the notebooks of both editions
+	@$(PYTEST) tests notebooks $(STUDENT)
+
+browser: $(STAMP)  ## run notebooks and move widgets in a browser; EDITION=complete: with solutions
+	@$(PYTEST) tests/browser
+
+# All run, even if one fails. pytest comes last, so that its summary ends the log. The browser
+# executes the student's edition in nbval's place, with the models that the complete one has left.
+test-all: $(STAMP)  ## check everything: make lint, make bundled, make test with make browser
+	@$(MAKE) --no-print-directory --keep-going lint bundled test STUDENT=tests/browser
 
 # An empty cache, and a proxy at which nobody listens: no MNIST, wherever this runs.
 bundled: build/student  ## execute the notebooks of both editions as without a network: on the bundled digits
