@@ -3,7 +3,7 @@
 include tools/venv.mk
 .DEFAULT_GOAL := help
 
-.PHONY: help lab student doctor run test browser test-all bundled lint format bench sync pins clean
+.PHONY: help lab student doctor run site test browser test-all bundled lint format bench sync pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ doctor:  ## say what is wrong with what is installed, and what to do
 
 run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their limits
 	@$(BIN)/python tools/run.py
+
+site: $(STAMP)  ## make the site, in build/site, from the notebooks' stored outputs
+	@$(BIN)/python tools/website.py
 
 # The student's edition with nothing filled in, to be executed after the complete one.
 .PHONY: build/student

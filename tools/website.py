@@ -112,7 +112,9 @@ def folded(path, alts):
             fold(cell, "input", "Code of the figure")
         elif re.search(r"lab\.predict\(.*outcome=", cell.source):
             fold(cell, "output", "Outcome")
-        cell.source = re.sub(r"# NBVAL_CHECK_OUTPUT\n| *### (BEGIN|END) SOLUTION\n?", "", cell.source)
+        cell.source = re.sub(
+            r"# NBVAL_CHECK_OUTPUT\n| *### (BEGIN|END) SOLUTION\n?", "", cell.source
+        )
         cells += [cell, new_markdown_cell(MOVES)] if moves else [cell]
     notebook.cells = cells
     return notebook
@@ -128,7 +130,9 @@ def freeze(output, widgets):
     view = output.get("data", {}).pop(WIDGET_VIEW, None)
     if view is None:
         return False
-    parts = [(part["model_name"], part) for part in with_parts(widgets, {view["model_id"]}).values()]
+    parts = [
+        (part["model_name"], part) for part in with_parts(widgets, {view["model_id"]}).values()
+    ]
     (image,) = (part["buffers"][0]["data"] for kind, part in parts if kind == "ImageModel")
     says = [
         f"{part['state'].get('description', '')} {part['state']['value']}".strip()
@@ -161,9 +165,7 @@ def finish(folder, alts):
     paths = sorted(folder.glob("*.html"))
     pages = {path.name: BeautifulSoup(path.read_text("utf-8"), "html.parser") for path in paths}
     places = {
-        number: f"{name}#eq-{number}"
-        for name, page in pages.items()
-        for number in anchored(page)
+        number: f"{name}#eq-{number}" for name, page in pages.items() for number in anchored(page)
     }
     for name, page in pages.items():
         refer(page, name, places)
