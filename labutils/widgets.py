@@ -6,12 +6,13 @@ from labutils.figures import BLUE, ORANGE, RED
 from labutils.models import AutoEncoder, BernoulliVAE, GaussianVAE
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
@@ -24,8 +25,7 @@ SIDE = 28 * SCALE
 def gaussian_sliders(x: torch.Tensor) -> ipywidgets.VBox:
     """Fit a Gaussian to numbers x (N,) by hand: its density, and the mean log-likelihood.
 
-    The static part of the picture is drawn once; a move of a slider draws the curve and the point
-    over it. Raises ValueError for numbers that no Gaussian fits: fewer than two, all equal, NaN.
+    Raises ValueError for numbers that no Gaussian fits: fewer than two, all equal, NaN.
     """
     x = torch.as_tensor(x).detach().double().cpu()
     if x.ndim != 1 or not x.isfinite().all() or len(x.unique()) < 2:
@@ -42,36 +42,15 @@ def gaussian_sliders(x: torch.Tensor) -> ipywidgets.VBox:
         slider(low, min=low, max=high, description="mean"),
         slider(spread / 2, min=spread / 40, max=spread, description="sigma"),
     ]
-    picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "950px"})
-    number = ipywidgets.HTML()
-    draw = _likelihood_picture(x, sigma)
-
-    def update():
-        picture.value, value = draw(*(slider.value for slider in sliders))
-        number.value = f"mean log-likelihood {value:.3f} nats; the closed form reaches {best:.3f}"
-
-    _follow(sliders, update)
-    return ipywidgets.VBox([ipywidgets.HBox(sliders), number, picture])
-
-
-def _likelihood_picture(
-    x: torch.Tensor, sigma: torch.Tensor
-) -> Callable[[float, float], tuple[bytes, float]]:
-    """A function of mean and sigma that returns the picture, as PNG, and the log-likelihood.
-
-    x: (N,), sigma: its standard deviation.
-    """
-    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    ticks = torch.linspace(x.min(), x.max(), 200, dtype=x.dtype)
+    ticks = torch.linspace(low, high, 200, dtype=x.dtype)
     sigmas = sigma * torch.linspace(0.1, 4, 80, dtype=x.dtype)[:, None]
-    center = x.mean()
 
     def mean_log_likelihood(mu, s):
         """Of the data, only mean and variance enter it."""
-        return Normal(mu, s).log_prob(center) - sigma**2 / (2 * s**2)
+        return Normal(mu, s).log_prob(x.mean()) - sigma**2 / (2 * s**2)
 
+    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
     surface = mean_log_likelihood(ticks, sigmas).numpy()
     levels = np.linspace(surface.max() - 4, surface.max(), 15)
     left.hist(x.numpy(), bins=60, density=True, color="0.8")
@@ -80,21 +59,19 @@ def _likelihood_picture(
         ticks.numpy(), sigmas[:, 0].numpy(), surface, levels=levels, extend="min", cmap="gray_r"
     )
     right.set(xlabel="mean", ylabel="sigma", title="dark: high likelihood")
-    (curve,) = left.plot([], [], color=BLUE, linewidth=2, animated=True)
-    (point,) = right.plot([], [], "o", color=ORANGE, markersize=10, animated=True)
-    canvas.draw()
-    background = canvas.copy_from_bbox(figure.bbox)
+    (curve,) = left.plot([], [], color=BLUE, linewidth=2)
+    (point,) = right.plot([], [], "o", color=ORANGE, markersize=10)
+    picture = _over(figure, curve, point)
 
     def draw(mu, s):
         curve.set_data(ticks.numpy(), Normal(mu, s).log_prob(ticks).exp().numpy())
         point.set_data([mu], [s])
-        canvas.restore_region(background)
-        left.draw_artist(curve)
-        right.draw_artist(point)
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
-        return _png(picture), mean_log_likelihood(mu, torch.tensor(s)).item()
+        value = mean_log_likelihood(mu, torch.tensor(s))
+        words = f"mean log-likelihood {value:.3f} nats; the closed form reaches {best:.3f}"
+        return picture(), f"{_named(sliders)}: {words}"
 
-    return draw
+    alt = "Left: the density over a histogram. Right: where it is on the mean log-likelihood"
+    return _box(sliders, draw, alt, 950, [ipywidgets.HBox(sliders)])
 
 
 def bound_sliders(
@@ -112,31 +89,23 @@ def bound_sliders(
         ipywidgets.FloatSlider(1.0, min=low, max=high, step=(high - low) / 50, description="q's θ"),
         ipywidgets.FloatSlider(1.0, min=0.3, max=3, step=0.1, description="q's width"),
     ]
-    picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "700px"})
-    number = ipywidgets.HTML()
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
     truth = log_p(thetas)
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
     axes.plot(thetas.numpy(), truth.numpy(), color="black", linewidth=2)
     axes.set(xlabel="θ", ylabel="nats", title="black: log p(x); orange: the ELBO")
     axes.set(ylim=(truth.min().item() - 2, truth.max().item() + 0.3))
-    (curve,) = axes.plot([], [], color=ORANGE, linewidth=2, animated=True)
-    canvas.draw()
-    background = canvas.copy_from_bbox(figure.bbox)
+    (curve,) = axes.plot([], [], color=ORANGE, linewidth=2)
+    picture = _over(figure, curve)
 
-    def update():
-        at, width = (slider.value for slider in sliders)
+    def draw(at, width):
         values = bound(thetas, at, width)
         curve.set_data(thetas.numpy(), values.numpy())
-        canvas.restore_region(background)
-        axes.draw_artist(curve)
-        picture.value = _png(Image.fromarray(np.asarray(canvas.buffer_rgba())))
-        gap = (truth - values).min()
-        best = thetas[values.argmax()]
-        number.value = f"smallest gap {gap:.3f} nats; the ELBO is highest at θ = {best:.2f}"
+        gap, best = (truth - values).min(), thetas[values.argmax()]
+        words = f"smallest gap {gap:.3f} nats; the ELBO is highest at θ = {best:.2f}"
+        return picture(), f"{_named(sliders)}: {words}"
 
-    _follow(sliders, update)
-    return ipywidgets.VBox([*sliders, number, picture])
+    return _box(sliders, draw, "log p(x) over θ, and an ELBO below it", 700)
 
 
 def traversal(model: GaussianVAE, code: torch.Tensor, dimensions: Sequence[int]) -> ipywidgets.VBox:
@@ -148,16 +117,13 @@ def traversal(model: GaussianVAE, code: torch.Tensor, dimensions: Sequence[int])
         ipywidgets.FloatSlider(code[d].item(), min=-3, max=3, step=0.05, description=f"z {d + 1}")
         for d in dimensions
     ]
-    image = ipywidgets.Image(format="png", width=SIDE)
 
-    def decode():
+    def draw(*values):
         z = code.detach().clone()
-        for d, slider in zip(dimensions, sliders, strict=True):
-            z[d] = slider.value
-        image.value = _decoded(model, z[None])
+        z[list(dimensions)] = z.new_tensor(values)
+        return _decoded(model, z[None]), f"The decoder's mean for {_named(sliders)}"
 
-    _follow(sliders, decode)
-    return ipywidgets.VBox([*sliders, image])
+    return _box(sliders, draw, "A decoded digit", SIDE)
 
 
 def bits(model: BernoulliVAE, code: torch.Tensor | Sequence[int] | None = None) -> ipywidgets.VBox:
@@ -175,25 +141,16 @@ def bits(model: BernoulliVAE, code: torch.Tensor | Sequence[int] | None = None) 
         ipywidgets.ToggleButton(value=bool(bit), tooltip=f"bit {place}", layout=narrow)
         for place, bit in enumerate(code, start=1)
     ]
-    image, caption = ipywidgets.Image(format="png", width=SIDE), ipywidgets.Label()
 
-    def decode():
-        digits = [str(int(button.value)) for button in buttons]
+    def draw(*values):
+        digits = [str(int(value)) for value in values]
         for button, digit in zip(buttons, digits, strict=True):
             button.description = digit
-        caption.value = f"The decoder's mean for the code {''.join(digits)}"
-        image.value = _decoded(model, torch.tensor([[float(digit) for digit in digits]]))
+        image = _decoded(model, torch.tensor([values]).float())
+        return image, f"The decoder's mean for the code {''.join(digits)}"
 
-    _follow(buttons, decode)
     rows = [ipywidgets.HBox(buttons[first : first + 8]) for first in range(0, latent_dim, 8)]
-    return ipywidgets.VBox([*rows, image, caption])
-
-
-@torch.no_grad()
-def _decoded(model, code):
-    """The mean image of one code, as the bytes of a picture."""
-    weights = next(model.parameters())
-    return _png(_digit(model.likelihood(code.to(weights)).mean))
+    return _box(buttons, draw, "A decoded digit", SIDE, rows)
 
 
 @torch.no_grad()
@@ -217,21 +174,70 @@ def latent_walk(model: AutoEncoder, mixture: Distribution, codes: torch.Tensor) 
         ipywidgets.FloatSlider(value=at, min=a, max=b, step=(b - a) / 100, description=f"code {i}")
         for i, (at, a, b) in enumerate(zip(start, low, high, strict=True), start=1)
     ]
-    image, caption = ipywidgets.Image(format="png", width=2 * SIDE), ipywidgets.Label()
 
     @torch.no_grad()
-    def decode():
-        z = codes.new_tensor([slider.value for slider in sliders])
-        density = mixture.log_prob(z).item()
-        caption.value = f"Left: where you are. Right: the digit. Log-density {density:.1f} nats"
+    def draw(*values):
+        z = codes.new_tensor(values)
         picture = Image.new("RGB", (2 * SIDE, SIDE))
         picture.paste(plane)
         _mark(picture, z, low, high)
         picture.paste(_digit(model.decode(z)), (SIDE, 0))
-        image.value = _png(picture)
+        words = f"log-density {mixture.log_prob(z).item():.1f} nats"
+        return _png(picture), f"{_named(sliders)}: {words}"
 
-    _follow(sliders, decode)
-    return ipywidgets.VBox([*sliders, image, caption])
+    alt = "Left: the density over the plane, a cross where the sliders are. Right: the digit"
+    return _box(sliders, draw, alt, 2 * SIDE)
+
+
+def _box(controls, draw, alt, width, rows=None):
+    """Controls, in rows, over a line of text and a picture of at most `width` pixels.
+
+    draw(*values of the controls) returns the picture, as PNG, and the text.
+    """
+    layout = {"width": "100%", "max_width": f"{width}px"}
+    picture, text = ipywidgets.Image(format="png", tooltip=alt, layout=layout), ipywidgets.HTML()
+    # the tooltip is what a screen reader says; without a description, JupyterLab shows no image
+    picture.add_traits(description=traitlets.Unicode("").tag(sync=True))
+
+    def update(_=None):
+        picture.value, text.value = draw(*(control.value for control in controls))
+
+    for control in controls:
+        control.observe(update, "value")
+    update()
+    return ipywidgets.VBox([*(rows or controls), text, picture])
+
+
+def _named(sliders):
+    """Where the sliders are, in words."""
+    return ", ".join(f"{slider.description} = {slider.value:.2f}" for slider in sliders)
+
+
+def _over(figure, *artists):
+    """A function that returns the figure, as PNG, with the artists drawn anew over the rest.
+
+    The rest is drawn once.
+    """
+    canvas = FigureCanvasAgg(figure)
+    for artist in artists:
+        artist.set_animated(True)
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
+
+    def picture():
+        canvas.restore_region(background)
+        for artist in artists:
+            artist.axes.draw_artist(artist)
+        return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())))
+
+    return picture
+
+
+@torch.no_grad()
+def _decoded(model, code):
+    """The mean image of one code, as the bytes of a picture."""
+    weights = next(model.parameters())
+    return _png(_digit(model.likelihood(code.to(weights)).mean))
 
 
 def _density_map(mixture, low, high, codes):
@@ -261,13 +267,6 @@ def _digit(pixels):
 def _grey(values):
     """Numbers from 0, black, to 1, white, as a picture."""
     return Image.fromarray((255 * values).round().byte().cpu().numpy())
-
-
-def _follow(controls: Iterable[ipywidgets.DOMWidget], update: Callable[[], None]) -> None:
-    """Call update now, and whenever one of the controls is moved."""
-    for control in controls:
-        control.observe(lambda _: update(), "value")
-    update()
 
 
 def _png(picture):

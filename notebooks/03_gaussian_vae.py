@@ -555,10 +555,12 @@ assert 0.3 < sparse_share < 0.6, "prior and aggregate posterior differ"
 
 # %% [markdown]
 # In these holes the decoder was hardly trained: some "new digits" are none. The ELBO trades nearness to the prior for
-# reconstruction. Walk through the plane: which class lies at the origin?
+# reconstruction.
+#
+# **Predict, then run.** What does the decoder draw at the origin, a clear digit or a mixture of classes? Walk there.
 
 # %%
-lab.widgets.traversal(model, torch.zeros(2), [0, 1])
+lab.widgets.traversal(model, torch.tensor([-1.5, 1.5]), [0, 1])
 
 # %% [markdown]
 # The middle of the decoded plane shows it: often a mixture of classes.

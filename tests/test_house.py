@@ -80,7 +80,8 @@ def test_labutils_depends_on_what_it_imports():
     imported = set(re.findall(r"^ *(?:from|import) (\w+)", source, re.MULTILINE))
     imported -= {*sys.stdlib_module_names, "labutils"}
     brought = {"IPython": "ipywidgets", "PIL": "matplotlib", "numpy": "scikit-learn",
-               "joblib": "scikit-learn", "threadpoolctl": "scikit-learn"}  # fmt: skip
+               "joblib": "scikit-learn", "threadpoolctl": "scikit-learn",
+               "traitlets": "ipywidgets"}  # fmt: skip
     needed = {brought.get(name, name).replace("sklearn", "scikit-learn") for name in imported}
     assert needed == {Requirement(each).name for each in project()["dependencies"]}
 

@@ -3,7 +3,9 @@
 from labutils import widgets
 from labutils.models import AutoEncoder, BernoulliVAE, GaussianVAE
 
+import gc
 import io
+import weakref
 
 import ipywidgets
 import numpy as np
@@ -72,7 +74,7 @@ def model():
 
 
 def parts(widget):
-    *rows, image, caption = widget.children
+    *rows, caption, image = widget.children
     return [button for row in rows for button in row.children], image, caption
 
 
@@ -127,7 +129,7 @@ def three_clusters():
 def walk():
     torch.manual_seed(0)
     model, mixture = AutoEncoder(2, 400), three_clusters()
-    first, second, image, caption = widgets.latent_walk(model, mixture, CODES).children
+    first, second, caption, image = widgets.latent_walk(model, mixture, CODES).children
     return model, mixture, (first, second), image, caption
 
 
@@ -178,7 +180,7 @@ def test_codes_that_do_not_fill_a_plane_are_refused(codes, message, walk):
 def test_a_density_that_underflows_everywhere_still_has_a_map(walk):
     model, _, *_ = walk
     far = Independent(Normal(torch.full((2,), 100.0), 1.0), 1)
-    *_, image, caption = widgets.latent_walk(model, far, CODES).children
+    *_, caption, image = widgets.latent_walk(model, far, CODES).children
     assert "nan" not in caption.value
     shades = colours(image)[:, : widgets.SIDE, 0]
     assert shades.min() < 0.1 and shades.max() > 0.9, "from the highest density to none"
@@ -253,3 +255,33 @@ def test_modes_of_torch_set_outside_are_no_matter(name):
     finally:
         torch.set_default_dtype(torch.float32)
     assert image.value != before
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_screen_reader_finds_what_the_picture_shows_and_where_the_controls_are(name):
+    controls, image = controls_and_image(box := MOVED[name]())
+    assert image.tooltip and "description" in image.keys, "else JupyterLab shows no image"
+    assert all(control.description or control.tooltip for control in controls)
+    (text,) = (part for part in box.children if isinstance(part, ipywidgets.HTML))
+    before = text.value
+    move(controls[0])
+    assert text.value != before
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_widget_that_is_shown_twice_moves_once(name):
+    both = [controls_and_image(MOVED[name]()) for _ in range(2)]
+    for (controls, mine), (_, other) in (both, both[::-1]):
+        before, others = mine.value, other.value
+        move(controls[0])
+        assert mine.value != before and other.value == others
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_nothing_keeps_a_closed_widget_alive(name):
+    box = MOVED[name]()
+    picture = weakref.ref(controls_and_image(box)[1])
+    ipywidgets.Widget.close_all()
+    del box
+    gc.collect()
+    assert picture() is None

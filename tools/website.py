@@ -23,13 +23,14 @@ from pathlib import Path
 
 try:
     from editions import SOLUTION, student_edition
-    from run import COSTS, WIDGET_STATE, WIDGET_VIEW, with_parts
+    from run import COSTS, WIDGET_VIEW
+    from sprites import WIDGETS, places
 
     import jinja2
     import nbformat
     import yaml
     from bs4 import BeautifulSoup
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+    from nbformat.v4 import new_code_cell
     from sphinx.cmd.build import build_main
 except ImportError as error:
     sys.exit(f"{error}. The site needs what `pip install -r requirements-tools.txt` installs.")
@@ -37,13 +38,13 @@ except ImportError as error:
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, PAGES, BUILT = ROOT / "notebooks", ROOT / "docs" / "site", ROOT / "build" / "site"
 
+MARKS = re.compile(r"# NBVAL_CHECK_OUTPUT\n| *### (BEGIN|END) SOLUTION\n?")
 TAG = re.compile(r"\\tag\{([\d.]+)\}")
 # a number that may be an equation's, with what stands before it and says so
 NUMBER = re.compile(
     r"(\bEq\.\s+|\b[Ee]quations?\s+)?(\(|\bof\s|\bin\s)?(?<![\d.])(?<!xercise\s)(\d\.\d+)"
     r"(?![\d.]*\d|\s*%|\s(?:GiB|million|nats|times|to)\b)"
 )
-MOVES = "*In the notebook, sliders or buttons move this picture.*"
 
 
 def main(words=None):
@@ -91,18 +92,16 @@ def prepare(folder):
 def folded(path, alts):
     """The notebook with stubs before its solutions, and what is not for all folded away."""
     notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("widgets", None)
+    for index, name in places(notebook, path.name[:2]):
+        revive(notebook.cells[index], name)
     stubs = {cell.id: cell.source for cell in student_edition(path).cells}
-    widgets = notebook.metadata.pop("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     cells = []
     for cell in notebook.cells:
         tags = cell.metadata.pop("tags", [])
-        outputs = cell.get("outputs", [])
-        moves = any([freeze(output, widgets) for output in outputs])
-        for output in outputs:
-            note_alt(output, alts)
-            drop_answers(output)
-        if outputs:
-            cell.outputs = [output for output in outputs if output.get("text") != ""]
+        if outputs := cell.get("outputs"):
+            note_alts(outputs, alts)
+            cell.outputs = [output for output in outputs if without_predictions(output)]
         if SOLUTION.search(cell.source):
             cells.append(new_code_cell(stubs[cell.id]))
             fold(cell, "cell", "Solution")
@@ -112,10 +111,8 @@ def folded(path, alts):
             fold(cell, "input", "Code of the figure")
         elif re.search(r"lab\.predict\(.*outcome=", cell.source):
             fold(cell, "output", "Outcome")
-        cell.source = re.sub(
-            r"# NBVAL_CHECK_OUTPUT\n| *### (BEGIN|END) SOLUTION\n?", "", cell.source
-        )
-        cells += [cell, new_markdown_cell(MOVES)] if moves else [cell]
+        cell.source = MARKS.sub("", cell.source)
+        cells.append(cell)
     notebook.cells = cells
     return notebook
 
@@ -125,37 +122,28 @@ def fold(cell, part, words):
     cell.metadata.update(tags=[f"hide-{part}"], mystnb=prompts)
 
 
-def freeze(output, widgets):
-    """Put its picture, as it starts, in the place of a widget; returns whether it was one."""
-    view = output.get("data", {}).pop(WIDGET_VIEW, None)
-    if view is None:
-        return False
-    parts = [
-        (part["model_name"], part) for part in with_parts(widgets, {view["model_id"]}).values()
-    ]
-    (image,) = (part["buffers"][0]["data"] for kind, part in parts if kind == "ImageModel")
-    says = [
-        f"{part['state'].get('description', '')} {part['state']['value']}".strip()
-        for kind, part in parts
-        if kind in ("FloatSliderModel", "HTMLModel", "LabelModel")
-    ]
-    output.data = {"image/png": image}
-    output.metadata = {"image/png": {"alt": f"A widget as it starts: {'; '.join(says)}"}}
-    return True
+def revive(cell, name):
+    """Put its recording, which moves without a kernel, in the place of a widget."""
+    for output in cell.outputs:
+        if WIDGET_VIEW in output.get("data", {}):
+            recording = (WIDGETS / f"{name}.html").read_text(encoding="ascii")
+            output.data = nbformat.from_dict({"text/html": recording})
 
 
-def note_alt(output, alts):
-    """The alt text of a picture, under the name that MyST-NB gives the file."""
-    if picture := output.get("data", {}).get("image/png"):
-        digest = hashlib.sha256(base64.b64decode(picture)).hexdigest()
-        alts[digest] = output.metadata["image/png"]["alt"]
+def note_alts(outputs, alts):
+    """The alt texts of pictures, under the names that MyST-NB gives the files."""
+    for output in outputs:
+        if picture := output.get("data", {}).get("image/png"):
+            digest = hashlib.sha256(base64.b64decode(picture)).hexdigest()
+            alts[digest] = output.metadata["image/png"]["alt"]
 
 
-def drop_answers(output):
-    """Nobody has predicted anything here: only the outcomes stay."""
+def without_predictions(output):
+    """Drops from a printed output that nobody has predicted; returns whether something is left."""
     if output.output_type == "stream":
         output.text = re.sub(r"^\w+: no prediction\.\n", "", output.text, flags=re.M)
         output.text = output.text.replace(": no prediction; it is ", ": ")
+    return output.get("text") != ""
 
 
 # ---- what Sphinx has written
@@ -203,7 +191,7 @@ def refer(page, name, places):
 
 
 def as_link(own, places, found):
-    """An equation's number as a link: where it is called one, or in the text (of notebook `own`)."""
+    """An equation's number as a link: where it is called one, or in the text of notebook `own`."""
     called, near, number = (part or "" for part in found.groups())
     in_text = own and (near or own == f"0{number[0]}")
     if number not in places or not (called or in_text):

@@ -22,7 +22,8 @@ TYPESET = """async () => {
     if (window.MathJax) await MathJax.startup.promise
 }"""
 UNTYPESET = """() => [...document.querySelectorAll(".math")]
-    .filter(each => !each.querySelector("mjx-container svg") || each.querySelector("[data-mml-node=merror]"))
+    .filter(each => !each.querySelector("mjx-container svg")
+        || each.querySelector("[data-mml-node=merror]"))
     .map(each => each.textContent)"""
 TOO_WIDE = "() => document.documentElement.scrollWidth - innerWidth"
 
