@@ -76,8 +76,8 @@ def test_every_link_within_the_site_leads_somewhere(pages, site):
 def test_an_equation_is_linked_where_its_number_means_it(text, linked):
     page = BeautifulSoup("<article><p></p></article>", "html.parser")
     page.p.string = text
-    places = {f"{a}.{b}": f"x.html#eq-{a}.{b}" for a in range(1, 7) for b in range(1, 15)}
-    website.refer(page, "03_gaussian_vae.html", places)
+    targets = {f"{a}.{b}": f"x.html#eq-{a}.{b}" for a in range(1, 7) for b in range(1, 15)}
+    website.refer(page, "03_gaussian_vae.html", targets)
     assert [each.text for each in page.select("a")] == linked
     assert page.p.text == text
 

@@ -152,11 +152,11 @@ def without_predictions(output):
 def finish(folder, alts):
     paths = sorted(folder.glob("*.html"))
     pages = {path.name: BeautifulSoup(path.read_text("utf-8"), "html.parser") for path in paths}
-    places = {
+    targets = {
         number: f"{name}#eq-{number}" for name, page in pages.items() for number in anchored(page)
     }
     for name, page in pages.items():
-        refer(page, name, places)
+        refer(page, name, targets)
         for image in page.select(".cell_output img[src^=_images]"):
             image["alt"] = alts[Path(image["src"]).stem]
         for summary in page.select("summary[aria-label]"):
@@ -179,24 +179,24 @@ def anchored(page):
             yield number
 
 
-def refer(page, name, places):
+def refer(page, name, targets):
     """Make the equations' numbers in text and docstrings links."""
     for text in [text for part in page.select("article") for text in part.find_all(string=NUMBER)]:
         around = {each.name for each in text.parents}
         classes = {c for each in text.parents for c in each.get("class", [])}
         if not around & {"a", "h1", "h2", "h3", "script"} and not classes & {"math", "cell_output"}:
             own = None if "pre" in around else name[:2]
-            linked = NUMBER.sub(partial(as_link, own, places), html.escape(text, quote=False))
+            linked = NUMBER.sub(partial(as_link, own, targets), html.escape(text, quote=False))
             text.replace_with(BeautifulSoup(linked, "html.parser"))
 
 
-def as_link(own, places, found):
+def as_link(own, targets, found):
     """An equation's number as a link: where it is called one, or in the text of notebook `own`."""
     called, near, number = (part or "" for part in found.groups())
     in_text = own and (near or own == f"0{number[0]}")
-    if number not in places or not (called or in_text):
+    if number not in targets or not (called or in_text):
         return found[0]
-    return f'{near}<a href="{places[number]}">{called}{number}</a>'
+    return f'{near}<a href="{targets[number]}">{called}{number}</a>'
 
 
 if __name__ == "__main__":
