@@ -3,7 +3,7 @@
 include tools/venv.mk
 .DEFAULT_GOAL := help
 
-.PHONY: help lab student doctor run slides test browser test-all bundled lint format bench sync pins clean
+.PHONY: help lab student doctor run slides site test browser test-all bundled lint format bench sync pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their
 
 slides: $(STAMP)  ## make the decks of slides, in build/slides; needs npm
 	@$(BIN)/python tools/slides.py
+
+site: $(STAMP)  ## make the site, in build/site, from the notebooks' stored outputs
+	@$(BIN)/python tools/website.py
 
 # The student's edition with nothing filled in, to be executed after the complete one.
 .PHONY: build/student

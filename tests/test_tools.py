@@ -4,6 +4,7 @@ import limits
 import run
 import sizes
 
+import json
 import subprocess
 import sys
 
@@ -140,6 +141,31 @@ def test_outputs_of_a_notebook_that_fails_are_not_saved(tmp_path, execute):
     path = write(tmp_path / "01_small.ipynb", SET_UP, "print('before')", "1 / 0")
     execute(path, "--save")
     assert not [c for c in nbformat.read(path, as_version=4).cells if c.outputs]
+
+
+@pytest.mark.parametrize(
+    ("words", "cell", "kept"),
+    [(["--save"], "", True), ([], "", False), (["--save", "--alone"], "", False),
+     (["--save"], "1 / 0", False)],
+)  # fmt: skip
+def test_what_all_notebooks_cost_is_kept_when_all_are_saved(
+    words, cell, kept, tmp_path, execute, monkeypatch
+):
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(run, "COSTS", tmp_path / "costs.json")
+    write(tmp_path / "01_small.ipynb", SET_UP, cell)
+    execute(*words)
+    assert run.COSTS.exists() == kept
+    if kept:
+        costs = json.loads(run.COSTS.read_text(encoding="utf-8"))
+        assert costs.keys() == {"date", "cores", "python", "torch", "notebooks"}
+        assert 20 < costs["notebooks"]["01_small"]["MiB"] < 1000
+
+
+def test_what_one_notebook_costs_is_not_kept(tmp_path, execute, monkeypatch):
+    monkeypatch.setattr(run, "COSTS", tmp_path / "costs.json")
+    passed, _ = execute("--save", write(tmp_path / "01_small.ipynb", SET_UP))
+    assert passed and not run.COSTS.exists()
 
 
 def test_lines_of_modules_are_counted_in_packages_too(tmp_path):

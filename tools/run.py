@@ -6,7 +6,8 @@ Printed are the seconds and the peak memory of each kernel beside their limits (
 the limit, seconds are pointed out and MiB fail.
 
 With --save, each notebook that passes is written back with its outputs. Its text is that of the
-.py beside it, which is what people edit and review: it is read first, and never written.
+.py beside it, which is what people edit and review: it is read first, and never written. Where all
+notebooks are saved, their seconds and MiB are kept in benchmarks/notebooks.json.
 """
 
 import limits
@@ -14,11 +15,14 @@ import limits
 import argparse
 import json
 import os
+import platform
 import re
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -27,7 +31,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+COSTS = ROOT / "benchmarks" / "notebooks.json"  # of the last run that saved all, for the site
 STUDENT = "student/"  # before the names of that edition
 CELL_TIMEOUT = 600  # seconds: stops what hangs, not what is slow
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -133,7 +139,23 @@ def main(words=None):
         complete = [outcome for outcome in outcomes if not outcome.name.startswith(STUDENT)]
         seconds = sum(outcome.seconds for outcome in complete)
         print(f"{'all':<32} {'':<8} {seconds:>7.1f} {limits.ALL_IN_ORDER:>5}")
-    sys.exit(any(outcome.failures for outcome in outcomes))
+    failed = any(outcome.failures for outcome in outcomes)
+    if options.save and not (options.alone or options.notebooks or failed):
+        keep_costs(outcomes)
+    sys.exit(failed)
+
+
+def keep_costs(outcomes):
+    costs = {
+        "date": date.today().isoformat(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "notebooks": {
+            each.name: {"seconds": round(each.seconds), "MiB": each.peak} for each in outcomes
+        },
+    }
+    COSTS.write_text(json.dumps(costs, indent=2) + "\n", encoding="utf-8")
 
 
 def run_all(paths, alone, save):

@@ -74,6 +74,12 @@ def functions_of(notebook: str, *names: str, **given) -> list:
     return [namespace[name] for name in names]
 
 
+def functions_source(notebook: str, name: str) -> tuple[str, str]:
+    """The source and the docstring of a function of a notebook's text."""
+    (node,) = [node for node in ast.parse(notebook).body if getattr(node, "name", "") == name]
+    return ast.unparse(node), ast.get_docstring(node) or ""
+
+
 def globals_used(definition: ast.stmt) -> set[str]:
     """The names that a definition reads from the module it stands in."""
 
