@@ -557,13 +557,13 @@ assert 0.3 < sparse_share < 0.6, "prior and aggregate posterior differ"
 # In these holes the decoder was hardly trained: some "new digits" are none. The ELBO trades nearness to the prior for
 # reconstruction.
 #
-# **Predict, then run.** What does the decoder draw at the origin, a clear digit or a mixture of classes? Walk there.
+# **Question.** What is at the origin, a clear digit or a mixture of classes? Walk there.
 
 # %%
 lab.widgets.traversal(model, torch.tensor([-1.5, 1.5]), [0, 1])
 
 # %% [markdown]
-# The middle of the decoded plane shows it: often a mixture of classes.
+# A mixture, as in the plane.
 #
 # **What regularisation does.** The handout says: organise the latent space and avoid overfitting. We train an autoencoder
 # and a VAE of one size on 1,000 digits. **Predict, then run.** By how many nats is the autoencoder's reconstruction better
