@@ -45,8 +45,10 @@ browser: $(STAMP)  ## run notebooks and move widgets in a browser; EDITION=compl
 
 # All run, even if one fails. pytest comes last, so that its summary ends the log. The browser
 # executes the student's edition in nbval's place, with the models that the complete one has left.
+# It is found below tests: pytest drops the name of a folder whose parent is named too.
 test-all: $(STAMP)  ## check everything: make lint, make bundled, make test with make browser
-	@$(MAKE) --no-print-directory --keep-going lint bundled test STUDENT=tests/browser
+	@$(MAKE) --no-print-directory --keep-going lint bundled test \
+		STUDENT="-o norecursedirs='.* build'"
 
 # An empty cache, and a proxy at which nobody listens: no MNIST, wherever this runs.
 bundled: build/student  ## execute the notebooks of both editions as without a network: on the bundled digits

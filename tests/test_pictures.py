@@ -205,16 +205,13 @@ figures.show(figures.plt.gcf(), alt="a line")
 
 
 def test_a_notebook_that_pytest_executes_shows_no_figure_with_a_fault(tmp_path):
-    (tmp_path / "conftest.py").write_bytes(
-        Path(__file__).parents[1].joinpath("conftest.py").read_bytes()
-    )
-    (tmp_path / "tests").symlink_to(Path(__file__).parent)
     cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", CELL)]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    nbformat.write(notebook, tmp_path / "faulty.ipynb")
+    nbformat.write(notebook, path := tmp_path / "faulty.ipynb")
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "faulty.ipynb", "--nbval-lax", "--nbval-current-env"],
-        cwd=tmp_path, capture_output=True, text=True,
+        [sys.executable, "-m", "pytest", "-p", "conftest", path, "--nbval-lax",
+         "--nbval-current-env"],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True,
     )  # fmt: skip
     assert "'hardly there' has contrast 1.3" in run.stdout, run.stdout + run.stderr
     assert "1 failed, 1 passed" in run.stdout

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
 from functools import reduce
@@ -154,7 +155,10 @@ def test_the_page_of_costs_has_what_the_last_run_kept(pages):
 
 
 def test_building_twice_gives_the_same(site, tmp_path):
+    shutil.copytree(site, tmp_path / "again")
+    (tmp_path / "again" / "old").touch()
     website.main(["--into", str(tmp_path / "again")])
+    assert not (tmp_path / "again" / "old").exists()
     files = [path.relative_to(site) for path in site.rglob("*") if path.is_file()]
     assert len(files) > 50
     _, differ, missing = filecmp.cmpfiles(site, tmp_path / "again", files, shallow=False)

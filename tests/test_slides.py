@@ -325,6 +325,20 @@ def test_a_new_build_takes_the_place_of_the_old_one(deck, packages, tmp_path):
     assert [path.name for path in (tmp_path / "to").glob("*.html")] == ["02.html"]
 
 
+def test_a_folder_of_something_else_is_not_replaced(deck, packages, tmp_path):
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "thesis").touch()
+    with pytest.raises(OSError, match="to holds other files, which would be lost"):
+        slides.write({"01": deck("# 01\n\nNote: 1 minute.")}, tmp_path / "to")
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["thesis"]
+
+
+def test_a_text_without_a_notebook_is_named(deck, tmp_path):
+    (tmp_path / "07.md").touch()
+    with pytest.raises(quoting.Fault, match="no notebook 07, which 07.md quotes"):
+        slides.read_deck(tmp_path / "07.md")
+
+
 def test_without_npm_one_sentence_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(slides.shutil, "which", lambda name: None)
     with pytest.raises(quoting.Fault, match="npm is missing"):

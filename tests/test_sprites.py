@@ -10,6 +10,7 @@ import math
 import os
 import re
 from base64 import b64decode
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
@@ -29,6 +30,12 @@ NAMES = [
     for number, path in NOTEBOOKS.items()
     for _, name in sprites.places(jupytext.read(path), number)
 ]
+REQUIREMENTS = sprites.TOOLS.parent / "requirements.txt"
+PINS = dict(re.findall(r"^(\w+)==([\d.]+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE))
+as_recorded = pytest.mark.skipif(
+    any(version(name).partition("+")[0] != PINS[name] for name in ("torch", "matplotlib")),
+    reason="the recordings are of what requirements.txt pins",
+)
 
 
 class Recorded:
@@ -103,6 +110,7 @@ def test_each_place_has_its_own_text_and_a_picture_of_one_size(name):
     assert {recording.pixels(place).shape for place in some} == {(height, width, 3)}
 
 
+@as_recorded
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_is_of_the_models_of_today(name):
     stored = Recorded(name).html.figure["data-recipe"]
@@ -122,6 +130,7 @@ def definitions(number, *names):
     return [space[name] for name in names]
 
 
+@as_recorded
 def test_the_bound_is_recorded_as_it_is_drawn(style):
     curves = definitions("03", "log_p_1d", "elbo_1d")
     assert_the_same(
@@ -132,6 +141,7 @@ def test_the_bound_is_recorded_as_it_is_drawn(style):
     )
 
 
+@as_recorded
 @pytest.mark.skipif("LABUTILS_DATA" not in os.environ, reason="the recording is of MNIST")
 def test_the_gaussian_is_recorded_as_it_is_drawn(style):
     ink = 100 * load(source="mnist").train.images.mean(1)

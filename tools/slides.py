@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 try:
-    from quoting import Fault, Notebook
+    from quoting import Fault, Notebook, the_only
 
     import jinja2
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -71,7 +71,9 @@ def main(words=None):
 
 def read_deck(path):
     """The slides of a text, and the notebook that they quote."""
-    notebook = Notebook(next(NOTEBOOKS.glob(f"{path.name[:2]}_*.ipynb")))
+    number = path.name[:2]
+    found = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    notebook = Notebook(the_only(found, f"notebook {number}, which {path.name} quotes"))
     slides = []
     for part in re.split(r"^---$", path.read_text(encoding="utf-8"), flags=re.M):
         try:
@@ -177,17 +179,22 @@ def write(decks, into):
             )
             for picture, data in notebook.pictures.items():
                 (new / "figures" / picture).write_bytes(data)
-        put(new, into, old)
+        put(new, into, old, "deck.css")
 
 
-def put(new, into, old):
-    """The new folder in the place of the one that is there, which comes back if that fails."""
-    if into.exists():
-        into.rename(old)
+def put(new, into, old, mark):
+    """The new folder in the place of an old one, which comes back if that fails.
+
+    mark: a file that each build has. A folder of something else is not replaced.
+    """
+    if into.exists() and any(into.iterdir()) and not (into / mark).exists():
+        raise FileExistsError(f"{into} holds other files, which would be lost.")
     try:
+        if into.exists():
+            into.rename(old)
         new.rename(into)
     except BaseException:
-        if old.exists():
+        if old.exists() and not into.exists():
             old.rename(into)
         raise
 
@@ -217,9 +224,11 @@ def install(folder):
         shutil.copy(WEB / name, folder)
     command = [
         npm, "ci", "--prefer-offline", "--fetch-retries=1", "--ignore-scripts", "--no-audit",
-        "--no-fund",
+        "--no-fund", "--fetch-timeout=60000",
     ]  # fmt: skip
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    ran = subprocess.run(
+        command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace"
+    )
     if ran.returncode:
         lines = ran.stderr.strip().splitlines()
         why = next((line for line in lines if "reason: " in line), lines[0] if lines else "")

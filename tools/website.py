@@ -24,6 +24,7 @@ from pathlib import Path
 try:
     from editions import SOLUTION, student_edition
     from run import COSTS, WIDGET_VIEW
+    from slides import put
     from sprites import WIDGETS, places
 
     import jinja2
@@ -60,9 +61,7 @@ def main(words=None):
             sys.exit("Sphinx complains, above: no site was made.")
         finish(new, alts)
         (new / ".buildinfo").unlink()  # it differs from build to build
-        if into.exists():
-            into.rename(old)
-        new.rename(into)
+        put(new, into, old, "_static/site.css")
     print(f"{into / 'index.html'}: open it in a browser")
 
 

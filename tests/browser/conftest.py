@@ -78,7 +78,11 @@ def server(browser):
             yield folder, announced(folder, process)
         finally:
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def copy_without_outputs(source, target):
@@ -132,10 +136,13 @@ def opened(browser, server):
         extra_http_headers={"Authorization": f"token {told['token']}"},
         viewport={"width": 1400, "height": 1000},
     ) as context:
-        context.set_default_timeout(
-            120_000
-        )  # milliseconds: a busy machine is slow to open JupyterLab
+        context.set_default_timeout(120_000)  # milliseconds: a busy machine is slow to open it
         yield partial(opened, context, folder)
+
+
+def pytest_collection_modifyitems(items):
+    """The browser comes last: it finds the models that the notebooks have left."""
+    items.sort(key=lambda item: HERE in item.path.parents)
 
 
 def pytest_terminal_summary(terminalreporter):

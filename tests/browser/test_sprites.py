@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from test_sprites import NAMES, Recorded
 
+from .conftest import chromium
+
+chromium()  # or nothing is collected
 PAGE = '<!doctype html><html lang="en"><title>A widget</title><main>{}</main></html>'
 SETTLED = "image => image.decode()"  # waits until the picture is there
 

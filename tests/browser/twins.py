@@ -6,10 +6,9 @@ import ast
 import base64
 from unittest.mock import patch
 
-import ipywidgets
 from IPython import get_ipython
 
-twins = {}  # by the number of the cell's execution: the widget, its controls, its update
+twins = {}  # by the number of the cell's execution: controls, and what draws for their values
 errors = []
 
 
@@ -19,23 +18,22 @@ def watch():
 
 
 def make(executed):
-    """Nothing follows the second one's controls: its picture is that of one update, on request."""
+    """Of the second one there is no box: nothing follows its controls, it is drawn on request."""
     cell = executed.info.raw_cell
     if not executed.success:
         error = executed.error_before_exec or executed.error_in_exec
         errors.append(f"[{executed.execution_count}] {error!r}")
     elif "lab.widgets." in cell:
         call = compile(ast.Expression(ast.parse(cell).body[-1].value), "twin", "eval")
-        with patch.object(widgets, "_follow") as follow:
-            twin = eval(call, get_ipython().user_ns)
-        twins[executed.execution_count] = (twin, *follow.call_args.args)
+        with patch.object(widgets, "_box") as box:
+            eval(call, get_ipython().user_ns)
+        twins[executed.execution_count] = box.call_args.args[:2]
 
 
 def picture(number, values):
     """What the widget of this execution should show at these values, as a data URL."""
-    twin, controls, update = twins[number]
+    controls, draw = twins[number]
     for control, value in zip(controls, values, strict=True):
         control.value = value
-    update()
-    (image,) = (each for each in twin.children if isinstance(each, ipywidgets.Image))
-    return f"data:image/png;base64,{base64.b64encode(image.value).decode()}"
+    image, _ = draw(*(control.value for control in controls))
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
