@@ -101,7 +101,7 @@ def bound_sliders(
     def draw(at, width):
         values = bound(thetas, at, width)
         curve.set_data(thetas.numpy(), values.numpy())
-        gap, best = (truth - values).min(), thetas[values.argmax()]
+        gap, best = (truth - values).min().clamp(min=0), thetas[values.argmax()]
         words = f"smallest gap {gap:.3f} nats; the ELBO is highest at θ = {best:.2f}"
         return picture(), f"{_named(sliders)}: {words}"
 

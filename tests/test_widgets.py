@@ -1,6 +1,6 @@
 """The widgets answer to their sliders and buttons, at once, with another picture."""
 
-from labutils import widgets
+from labutils import figures, widgets
 from labutils.models import AutoEncoder, BernoulliVAE, GaussianVAE
 
 import gc
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
@@ -150,9 +151,8 @@ def test_the_mark_is_where_the_sliders_are(walk):
     *_, sliders, image, _ = walk
     for slider, at in zip(sliders, ("min", "max"), strict=True):
         slider.value = getattr(slider, at)
-    red = (colours(image)[:, : widgets.SIDE] - torch.tensor([0.835, 0.369, 0.0])).abs().sum(
-        -1
-    ) < 0.02
+    plane = colours(image)[:, : widgets.SIDE]
+    red = (plane - torch.tensor(to_rgb(figures.RED))).abs().sum(-1) < 0.02
     rows, columns = red.nonzero().T
     assert rows.max() < 15 and columns.max() < 15  # the second axis points upwards
 

@@ -92,6 +92,18 @@ def test_what_is_folded_opens(page, folder):
     assert code.is_visible()
 
 
+def test_recorded_pictures_lie_over_their_base_in_the_dark_too(page, folder):
+    page.goto((folder / "03_gaussian_vae.html").as_uri())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.locator(f"html[data-theme={scheme}]").wait_for()
+        styles = page.locator(".sprite img").evaluate_all(
+            "all => all.map(getComputedStyle).map(s => [s.backgroundImage, s.backgroundSize])"
+        )
+        assert len(styles) == 3
+        assert all(base.startswith("url(") and size == "100% 100%" for base, size in styles)
+
+
 def test_search_finds_words(page, folder):
     page.goto((folder / "search.html").as_uri() + "?q=reparameterisation")
     for hit in ("03 The VAE with Gaussian latents", "Notation and glossary"):
