@@ -552,18 +552,21 @@ lab.figures.show(
 
 # %% tags=["claim"]
 assert 0.3 < sparse_share < 0.6, "prior and aggregate posterior differ"
+assert len(test.labels[model.posterior(x_test).mean.norm(dim=1).argsort()[:20]].unique()) > 2, (
+    "classes share the origin"
+)
 
 # %% [markdown]
 # In these holes the decoder was hardly trained: some "new digits" are none. The ELBO trades nearness to the prior for
 # reconstruction.
 #
-# **Question.** What is at the origin, a clear digit or a mixture of classes? Walk there.
+# **Question.** Which digit is at the origin, and how clear? Walk there.
 
 # %%
 lab.widgets.traversal(model, torch.tensor([-1.5, 1.5]), [0, 1])
 
 # %% [markdown]
-# A mixture, as in the plane.
+# A blurred one: codes of several classes lie there.
 #
 # **What regularisation does.** The handout says: organise the latent space and avoid overfitting. We train an autoencoder
 # and a VAE of one size on 1,000 digits. **Predict, then run.** By how many nats is the autoencoder's reconstruction better

@@ -34,7 +34,8 @@ try:
     from nbformat.v4 import new_code_cell
     from sphinx.cmd.build import build_main
 except ImportError as error:
-    sys.exit(f"{error}. The site needs what `pip install -r requirements-tools.txt` installs.")
+    tools = f"{sys.executable} -m pip install -r requirements-tools.txt"
+    sys.exit(f"{error}. The site needs what `{tools}` installs.")
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, PAGES, BUILT = ROOT / "notebooks", ROOT / "docs" / "site", ROOT / "build" / "site"

@@ -31,7 +31,7 @@ AIMS = (100, 250)  # milliseconds from key to picture: the median, the 95th perc
 def chromium():
     """Where it is. Without it, or without Playwright, the tests are skipped; in CI they fail."""
     if not find_spec("playwright"):
-        without("No playwright (pip install -r requirements-tools.txt)")
+        without(f"No playwright ({sys.executable} -m pip install -r requirements-tools.txt)")
     from playwright.sync_api import sync_playwright
 
     if not (found := next(filter(None, map(shutil.which, CHROMIUMS)), None)):
