@@ -25,7 +25,7 @@ try:
     from editions import SOLUTION, student_edition
     from run import COSTS, WIDGET_VIEW
     from slides import put
-    from sprites import WIDGETS, places
+    from sprites import fragment, places
 
     import jinja2
     import nbformat
@@ -126,8 +126,7 @@ def revive(cell, name):
     """Put its recording, which moves without a kernel, in the place of a widget."""
     for output in cell.outputs:
         if WIDGET_VIEW in output.get("data", {}):
-            recording = (WIDGETS / f"{name}.html").read_text(encoding="ascii")
-            output.data = nbformat.from_dict({"text/html": recording})
+            output.data = nbformat.from_dict({"text/html": fragment(name)})
 
 
 def note_alts(outputs, alts):
