@@ -105,6 +105,16 @@ def mnist(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the site, for who has what it needs."""
+    import website
+
+    into = tmp_path_factory.mktemp("built") / "site"
+    website.main(["--into", str(into)])
+    return into
+
+
+@pytest.fixture(scope="session")
 def processes():
     """Starts processes. Where the system can fork, they have imported labutils beforehand."""
     context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
