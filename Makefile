@@ -49,11 +49,12 @@ test: build/student  ## run the unit tests, then the notebooks of both editions
 browser: $(TOOLS)  ## run notebooks and move widgets in a browser; EDITION=complete: with solutions
 	@$(PYTEST) tests/browser
 
-# All run, even if one fails. pytest comes last, so that its summary ends the log. The browser
-# executes the student's edition in nbval's place, with the models that the complete one has left.
-# It is found below tests: pytest drops the name of a folder whose parent is named too.
+# All run, even if one fails, and two at a time: most tests keep one core busy. pytest takes longest,
+# so that its summary ends the log. The browser executes the student's edition in nbval's place, with
+# the models that the complete one has left. It is found below tests: pytest drops the name of a
+# folder whose parent is named too.
 test-all: $(STAMP)  ## check everything: make lint, make bundled, make test with make browser
-	@$(MAKE) --no-print-directory --keep-going lint bundled test \
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint bundled test \
 		STUDENT="-o norecursedirs='.* build'"
 
 # An empty cache, and a proxy at which nobody listens: no MNIST, wherever this runs.
