@@ -2,6 +2,7 @@
 
 include tools/venv.mk
 .DEFAULT_GOAL := help
+TOOLS := .venv/tools
 
 .PHONY: help lab student doctor run slides site test browser test-all bundled lint format bench sync pins clean
 
@@ -23,8 +24,13 @@ run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their
 slides: $(STAMP)  ## make the decks of slides, in build/slides; needs npm
 	@$(BIN)/python tools/slides.py
 
-site: $(STAMP)  ## make the site, in build/site, from the notebooks' stored outputs
+site: $(TOOLS)  ## make the site, in build/site, from the notebooks' stored outputs
 	@$(BIN)/python tools/website.py
+
+# What a student's laptop never needs. The stamp goes with .venv, and is made anew after the other.
+$(TOOLS): $(STAMP) requirements-tools.txt
+	$(RUN) pip install --disable-pip-version-check -r requirements-tools.txt
+	@touch $@
 
 # The student's edition with nothing filled in, to be executed after the complete one.
 .PHONY: build/student
@@ -40,14 +46,15 @@ STUDENT := build/student
 test: build/student  ## run the unit tests, then the notebooks of both editions
 	@$(PYTEST) tests notebooks $(STUDENT)
 
-browser: $(STAMP)  ## run notebooks and move widgets in a browser; EDITION=complete: with solutions
+browser: $(TOOLS)  ## run notebooks and move widgets in a browser; EDITION=complete: with solutions
 	@$(PYTEST) tests/browser
 
-# All run, even if one fails. pytest comes last, so that its summary ends the log. The browser
-# executes the student's edition in nbval's place, with the models that the complete one has left.
-# It is found below tests: pytest drops the name of a folder whose parent is named too.
+# All run, even if one fails, and two at a time: most tests keep one core busy. pytest takes longest,
+# so that its summary ends the log. The browser executes the student's edition in nbval's place, with
+# the models that the complete one has left. It is found below tests: pytest drops the name of a
+# folder whose parent is named too.
 test-all: $(STAMP)  ## check everything: make lint, make bundled, make test with make browser
-	@$(MAKE) --no-print-directory --keep-going lint bundled test \
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint bundled test \
 		STUDENT="-o norecursedirs='.* build'"
 
 # An empty cache, and a proxy at which nobody listens: no MNIST, wherever this runs.
@@ -70,8 +77,7 @@ sync: $(STAMP)  ## sync each notebook with its .py; the newer file wins
 	@$(RUN) jupytext --sync notebooks/*.py
 
 # torch itself names the versions of CUDA that it needs.
-pins: $(STAMP)  ## write constraints.txt anew, after a change of the requirements
-	@$(RUN) pip install --quiet --disable-pip-version-check -r requirements-tools.txt
+pins: $(TOOLS)  ## write constraints.txt anew, after a change of the requirements
 	@{ echo "# What the requirements pull in, for every system and Python: written by \`make pins\`."; \
 	grep -hv '^-' requirements.txt requirements-tools.txt | \
 	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --no-build \

@@ -804,9 +804,9 @@ g, direction = g.detach(), score(z, mean, sigma).detach()
 by_score = g[:, None] * direction
 baseline = (g.sum() - g) / (count - 1)  # the mean of the other samples
 with_baseline = (g - baseline)[:, None] * direction
-spreads = [each.std(0).mean() for each in (by_path, by_score, with_baseline)]
+spreads = [each[:, 0].std() for each in (by_path, by_score, with_baseline)]  # of one entry
 lab.predict("score_over_path", outcome=spreads[1] / spreads[0])
-print("standard deviation: reparameterised {:.1f}, score function {:.1f}, with a baseline {:.1f}"
+print("standard deviation: reparameterised {:.0f}, score function {:,.0f}, with a baseline {:.0f}"
       .format(*map(float, spreads)))  # fmt: skip
 
 # %% tags=["claim"]

@@ -1,6 +1,6 @@
 """What the tests share: folders of their own, small digits, a small MNIST, other processes."""
 
-from labutils import data, mixtures, runtime
+from labutils import data, mixtures, recipes, runtime, training
 from labutils import mnist as mnist_files
 from labutils.data import Digits, Split
 
@@ -16,6 +16,13 @@ import matplotlib
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def pytest_collection_modifyitems(items):
+    """First what keeps one core busy: `make test-all` uses the other one. The browser comes last:
+    it finds the models that the notebooks have left."""
+    last = ("tests/exercises", "notebooks", "build", "tests/browser")
+    items.sort(key=lambda item: [item.nodeid.startswith(folder) for folder in reversed(last)])
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +109,31 @@ def mnist(monkeypatch):
         right = {name: md5(each).hexdigest() for name, each in contents.items()}
         monkeypatch.setattr(mnist_files, sums, right)
     return files
+
+
+@pytest.fixture
+def full_device(monkeypatch):
+    """As if an accelerator were there; what it raises is what a full one raises."""
+    other = torch.device("meta")
+    for module in (recipes, training):
+        monkeypatch.setattr(module, "choose_device", lambda: other)
+
+    def full(device, *arguments, run=training._train_on):
+        if device == other:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return run(device, *arguments)
+
+    monkeypatch.setattr(training, "_train_on", full)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the site, for who has what it needs."""
+    import website
+
+    into = tmp_path_factory.mktemp("built") / "site"
+    website.main(["--into", str(into)])
+    return into
 
 
 @pytest.fixture(scope="session")

@@ -541,19 +541,8 @@ def test_a_kept_run_is_not_called_damaged_where_memory_is_full(
     assert path.read_bytes() == before
 
 
-def test_what_the_cpu_trains_for_a_full_device_does_not_pass_for_a_run_of_the_device(
-    runs, monkeypatch
-):
-    other = torch.device("meta")
-    for module in (recipes, training):
-        monkeypatch.setattr(module, "choose_device", lambda: other)
-
-    def full(device, *arguments, run=training._train_on):
-        if device == other:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return run(device, *arguments)
-
-    monkeypatch.setattr(training, "_train_on", full)
+@pytest.mark.usefixtures("full_device")
+def test_what_the_cpu_trains_for_a_full_device_does_not_pass_for_a_run_of_the_device(runs):
     with pytest.warns(UserWarning, match="not kept. To keep it, set LABUTILS_DEVICE to cpu"):
         model, _ = trained("dropout", small_digits())
     assert files(runs) == []

@@ -27,13 +27,6 @@ NO_TOKENS = {r"\,", r"\;", r"\!", r"\ ", r"\big", r"\Big", r"\left", r"\right"}
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    into = tmp_path_factory.mktemp("built") / "site"
-    website.main(["--into", str(into)])
-    return into
-
-
-@pytest.fixture(scope="module")
 def pages(site):
     return {
         path.name: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
@@ -151,6 +144,17 @@ def test_the_page_of_costs_has_what_the_last_run_kept(pages):
     assert list(kept) == [path.stem for path in NOTEBOOKS]
 
 
+def test_memory_that_nobody_could_measure_is_called_unknown(tmp_path, monkeypatch):
+    costs = json.loads(website.COSTS.read_text(encoding="utf-8"))
+    costs["notebooks"]["02_mlp_classifier"]["MiB"] = None
+    (tmp_path / "costs.json").write_text(json.dumps(costs), encoding="utf-8")
+    monkeypatch.setattr(website, "COSTS", tmp_path / "costs.json")
+    monkeypatch.setattr(website, "folded", lambda *_: nbformat.v4.new_notebook())
+    website.prepare(tmp_path / "source")
+    page = (tmp_path / "source" / "costs.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[(\d\d)\].* \| unknown \|$", page, re.MULTILINE) == ["02"]
+
+
 # ---- the build
 
 
@@ -194,8 +198,9 @@ def test_where_nothing_can_be_written_a_sentence_says_so(tmp_path):
     assert "Traceback" not in said and "say where: --into FOLDER" in said
 
 
-def test_without_the_tools_a_sentence_says_what_to_install():
-    code = "import sys; sys.modules['sphinx'] = None; sys.path.insert(0, 'tools'); import website"
+@pytest.mark.parametrize("name", ["sphinx", "sphinx-mathjax-offline"])
+def test_without_the_tools_a_sentence_says_what_to_install(name):
+    code = f"import sys; sys.modules[{name!r}] = None; sys.path[:0] = ['tools']; import website"
     said = complaint("-c", code)
     assert "Traceback" not in said and "pip install -r requirements-tools.txt" in said
 

@@ -294,7 +294,7 @@ def test_a_deck_without_a_title_is_named(deck, packages, tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-@pytest.mark.parametrize("broken", ["shutil.copy", "put", "rename"])
+@pytest.mark.parametrize("broken", ["shutil.copy", "title", "rename"])
 def test_a_build_that_fails_leaves_the_decks_that_are_there(
     broken, error, deck, packages, tmp_path, monkeypatch
 ):
@@ -315,7 +315,7 @@ def test_a_build_that_fails_leaves_the_decks_that_are_there(
     with pytest.raises(error):
         slides.write(made, into)
     assert (into / "mark").exists()
-    assert not list(tmp_path.glob(".slides-*")), "nothing half-made stays"
+    assert not list(tmp_path.glob(".to-*")), "nothing half-made stays"
     monkeypatch.undo()
 
 

@@ -12,7 +12,6 @@ import re
 from base64 import b64decode
 from importlib.metadata import version
 from io import BytesIO
-from pathlib import Path
 
 import ipywidgets
 import jupytext
@@ -42,7 +41,7 @@ class Recorded:
     """A recording: its fragment of HTML, and its frames by place, each a picture and a text."""
 
     def __init__(self, name, folder=sprites.WIDGETS):
-        self.text = Path(folder, f"{name}.html").read_text(encoding="ascii")
+        self.text = sprites.fragment(name, folder)
         self.html = BeautifulSoup(self.text, "html.parser")
         self.base = re.search(r"background: white url\((.*?)\)", self.text)[1]
         self.frames = json.loads(re.search(r"const frames = (.*?}); //", self.text)[1])
@@ -216,9 +215,17 @@ def test_a_frame_over_the_base_is_the_frame():
 
 
 def test_what_cannot_be_recorded_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["sprites.py", "notebooks/09.py"])
+    monkeypatch.setitem(sprites.STEPS, "08_bits", ())
+    monkeypatch.setenv("LABUTILS_PROGRESS", "")  # which recording sets
+    notebook = tmp_path / "08_failing.py"
+    notebook.write_text("# %%\nlab.widgets.bits(model)\n", encoding="utf-8")
+    said = (
+        r"^08_failing\.py: NameError: name 'lab' is not defined\. None of its widgets is recorded"
+    )
+    with pytest.raises(SystemExit, match=said):
+        sprites.main([str(notebook)])
     with pytest.raises(SystemExit, match=r"^There is no notebook notebooks.09\.py\.$"):
-        sprites.main()
+        sprites.main(["notebooks/09.py"])
     notebook = tmp_path / "09_new.py"
     notebook.write_text("# %%\nlab.widgets.bits(model)\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="^Say in STEPS of .* which steps of 09_bits are recorded"):

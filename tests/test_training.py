@@ -620,18 +620,9 @@ def test_a_device_that_does_not_exist_is_refused(monkeypatch):
         train(epochs=1)
 
 
-def test_a_device_that_is_full_leads_to_the_cpu(monkeypatch):
-    """As if an accelerator were there; what it raises is what a full one raises."""
+def test_a_device_that_is_full_leads_to_the_cpu(request):
     whole, _ = train()
-    other = torch.device("meta")
-    monkeypatch.setattr(training, "choose_device", lambda: other)
-
-    def full(device, *arguments, run=training._train_on):
-        if device == other:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return run(device, *arguments)
-
-    monkeypatch.setattr(training, "_train_on", full)
+    request.getfixturevalue("full_device")
     with pytest.warns(UserWarning, match="The memory of meta is full: training on the CPU"):
         model, _ = train()
     assert identical(model, whole)

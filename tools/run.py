@@ -11,6 +11,7 @@ notebooks are saved, their seconds and MiB are kept in benchmarks/notebooks.json
 """
 
 import limits
+from carrying import write as write_whole
 
 import argparse
 import json
@@ -155,7 +156,7 @@ def keep_costs(outcomes):
             each.name: {"seconds": round(each.seconds), "MiB": each.peak} for each in outcomes
         },
     }
-    COSTS.write_text(json.dumps(costs, indent=2) + "\n", encoding="utf-8")
+    write_whole(COSTS, json.dumps(costs, indent=2) + "\n")
 
 
 def run_all(paths, alone, save):

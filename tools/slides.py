@@ -13,11 +13,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 try:
+    from placing import placed
     from quoting import Fault, Notebook, the_only
 
     import jinja2
@@ -164,12 +164,10 @@ def about_options(slide, notebook):
 
 def write(decks, into):
     """All decks beside the folder, then in its place."""
-    into.parent.mkdir(parents=True, exist_ok=True)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(WEB))
     environment.filters["html"] = as_html
     page = environment.get_template("deck.html")
-    with tempfile.TemporaryDirectory(dir=into.parent, prefix=".slides-") as made:
-        new, old = Path(made, "new"), Path(made, "old")
+    with placed(into, "deck.css") as new:
         (new / "figures").mkdir(parents=True)
         for source in [*(PACKAGES / "node_modules" / name for name in FROM_NPM), WEB / "deck.css"]:
             shutil.copy(source, new)
@@ -179,24 +177,6 @@ def write(decks, into):
             )
             for picture, data in notebook.pictures.items():
                 (new / "figures" / picture).write_bytes(data)
-        put(new, into, old, "deck.css")
-
-
-def put(new, into, old, mark):
-    """The new folder in the place of an old one, which comes back if that fails.
-
-    mark: a file that each build has. A folder of something else is not replaced.
-    """
-    if into.exists() and any(into.iterdir()) and not (into / mark).exists():
-        raise FileExistsError(f"{into} holds other files, which would be lost.")
-    try:
-        if into.exists():
-            into.rename(old)
-        new.rename(into)
-    except BaseException:
-        if old.exists() and not into.exists():
-            old.rename(into)
-        raise
 
 
 def title(name, slides):
@@ -239,6 +219,8 @@ def install(folder):
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
     except Fault as fault:
         sys.exit(str(fault))
     except OSError as error:

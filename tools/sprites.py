@@ -3,13 +3,16 @@
     python tools/sprites.py [NOTEBOOK.py ...]
 
 Executes the notebooks up to their last widget. Each widget is moved over a grid, and its pictures
-and texts become one file in docs/site/widgets/: a fragment of HTML (sprites.html) that needs
-nothing else. Record again when a model or a widget has changed.
+and texts become one file of data in docs/site/widgets/. In a page it is a fragment of HTML
+(sprites.html) that needs nothing else. Record again when a model or a widget has changed.
 """
 
 from labutils import recipes
+from run import last_line
 
+import argparse
 import io
+import json
 import os
 import re
 import sys
@@ -25,6 +28,7 @@ import numpy as np
 import torch
 from jinja2 import Environment, FileSystemLoader
 from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat.v4 import new_code_cell
 from PIL import Image
 
@@ -53,14 +57,16 @@ STEPS = {
 }
 
 
-def main():
+def main(words=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
     BUILD.mkdir(exist_ok=True)
-    for path in map(Path, sys.argv[1:] or sorted(NOTEBOOKS.glob("*.py"))):
+    for path in parser.parse_args(words).notebooks or sorted(NOTEBOOKS.glob("*.py")):
         if not path.is_file():
             sys.exit(f"There is no notebook {path}.")
         with tempfile.TemporaryDirectory(dir=BUILD) as folder:
             record_notebook(path, folder)
-            for file in sorted(Path(folder).glob("*.html")):
+            for file in sorted(Path(folder).glob("*.json")):
                 print(f"{file.name:<26} {file.stat().st_size / 1000:>6.0f} kB", flush=True)
                 os.replace(file, WIDGETS / file.name)
 
@@ -92,16 +98,20 @@ def record_notebook(path, folder):
     if shown:
         del notebook.cells[shown[-1][0] + len(shown) + 1 :]
         os.environ["LABUTILS_PROGRESS"] = str(folder)
-        NotebookClient(
+        client = NotebookClient(
             notebook,
             timeout=600,
             extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(path.parent)}},
-        ).execute()
+        )
+        try:
+            client.execute()
+        except (CellControlSignal, DeadKernelError) as error:
+            sys.exit(f"{path.name}: {last_line(error)}. None of its widgets is recorded.")
 
 
 def record(box, name, folder):
-    """In the kernel: move the controls of a widget over their grid, and write the fragment."""
+    """In the kernel: move the controls of a widget over their grid, and write what is seen."""
     controls, picture, text = parts_of(box)
     grids = [positions(*each) for each in zip(controls, STEPS[name], strict=True)]
     start = [grid.index(control.value) for grid, control in zip(grids, controls, strict=True)]
@@ -110,30 +120,38 @@ def record(box, name, folder):
         for control, grid, index in zip(controls, grids, place, strict=True):
             control.value = grid[index]
         frames[",".join(map(str, place))] = pixels(picture.value), text.value
-    inputs = [
-        {"label": label(control), "start": at, "words": words(grid)}
-        for control, grid, at in zip(controls, grids, start, strict=True)
-    ]
-    told = {"name": name, "alt": picture.tooltip, "recipe": recipe(name)}
-    fragment = rendered(frames, inputs=inputs, one_at_a_time=prod(sizes) > MOST, **told)
-    Path(folder, f"{name}.html").write_text(fragment, encoding="ascii", errors="xmlcharrefreplace")
+    recording = {
+        "recipe": recipe(name),
+        "alt": picture.tooltip,
+        "inputs": [
+            {"label": label(control), "start": at, "words": words(grid)}
+            for control, grid, at in zip(controls, grids, start, strict=True)
+        ],
+        "one_at_a_time": prod(sizes) > MOST,
+        **packed(frames),
+    }
+    Path(folder, f"{name}.json").write_text(json.dumps(recording, indent=1) + "\n", "ascii")
 
 
-def rendered(frames, inputs, **others):
-    """The fragment. frames: pixels (height, width, 3) and text, by place."""
+def packed(frames):
+    """What the frames share, and the rest of each. frames: pixels (height, width, 3) and text."""
     some = [picture for picture, _ in frames.values()][:: -(-len(frames) // FOR_BASE)]
     base = np.median(some, axis=0).astype(np.uint8)
-    packed = {place: (url(over(frame, base)), said) for place, (frame, said) in frames.items()}
+    return {
+        "height": base.shape[0],
+        "width": base.shape[1],
+        "base": url(webp(base)),
+        "frames": {
+            place: (url(over(frame, base)), said) for place, (frame, said) in frames.items()
+        },
+    }
+
+
+def fragment(name, folder=WIDGETS):
+    """A recorded widget as HTML."""
+    recording = json.loads(Path(folder, f"{name}.json").read_text("ascii"))
     template = Environment(loader=FileSystemLoader(TOOLS), autoescape=True, trim_blocks=True)
-    return template.get_template("sprites.html").render(
-        frames=packed,
-        base=url(webp(base)),
-        first=packed[",".join(str(each["start"]) for each in inputs)],
-        height=base.shape[0],
-        width=base.shape[1],
-        inputs=inputs,
-        **others,
-    )
+    return template.get_template("sprites.html").render(recording, name=name)
 
 
 def recipe(name):

@@ -16,16 +16,15 @@ import json
 import re
 import shutil
 import sys
-import tempfile
 from functools import partial
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 try:
     from editions import SOLUTION, student_edition
+    from placing import placed
     from run import COSTS, WIDGET_VIEW
-    from slides import put
-    from sprites import WIDGETS, places
+    from sprites import fragment, places
 
     import jinja2
     import nbformat
@@ -33,6 +32,8 @@ try:
     from bs4 import BeautifulSoup
     from nbformat.v4 import new_code_cell
     from sphinx.cmd.build import build_main
+
+    MATHJAX = Path(import_module("sphinx-mathjax-offline").__file__).parent / "static" / "mathjax"
 except ImportError as error:
     tools = f"{sys.executable} -m pip install -r requirements-tools.txt"
     sys.exit(f"{error}. The site needs what `{tools}` installs.")
@@ -53,16 +54,13 @@ def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=Path, default=BUILT, metavar="FOLDER")
     into = parser.parse_args(words).into
-    into.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=into.parent, prefix=".site-") as made:
-        source, new, old = (Path(made, name) for name in ("source", "new", "old"))
-        alts = prepare(source)
-        options = ["-q", "-W", "--keep-going", "-d", str(Path(made, "doctrees"))]
+    with placed(into, "_static/site.css") as new:
+        alts = prepare(source := new.with_name("source"))
+        options = ["-q", "-W", "--keep-going", "-d", str(new.with_name("doctrees"))]
         if build_main([*options, str(source), str(new)]):
             sys.exit("Sphinx complains, above: no site was made.")
         finish(new, alts)
         (new / ".buildinfo").unlink()  # it differs from build to build
-        put(new, into, old, "_static/site.css")
     print(f"{into / 'index.html'}: open it in a browser")
 
 
@@ -72,8 +70,7 @@ def main(words=None):
 def prepare(folder):
     """Write all sources of the site; returns the alt text of each picture, by its digest."""
     shutil.copytree(PAGES, folder)
-    mathjax = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
-    shutil.copy(mathjax / "tex-svg.js", folder / "_static")  # one file, without fonts
+    shutil.copy(MATHJAX / "tex-svg.js", folder / "_static")  # one file, without fonts
     given = {
         "entries": yaml.safe_load((PAGES / "glossary.yml").read_text(encoding="utf-8")),
         "costs": json.loads(COSTS.read_text(encoding="utf-8")),
@@ -126,8 +123,7 @@ def revive(cell, name):
     """Put its recording, which moves without a kernel, in the place of a widget."""
     for output in cell.outputs:
         if WIDGET_VIEW in output.get("data", {}):
-            recording = (WIDGETS / f"{name}.html").read_text(encoding="ascii")
-            output.data = nbformat.from_dict({"text/html": recording})
+            output.data = nbformat.from_dict({"text/html": fragment(name)})
 
 
 def note_alts(outputs, alts):
@@ -202,5 +198,7 @@ def as_link(own, targets, found):
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
     except OSError as error:
         sys.exit(f"{error}\nIf you may not write there, say where: --into FOLDER.")

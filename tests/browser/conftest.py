@@ -140,11 +140,6 @@ def opened(browser, server):
         yield partial(opened, context, folder)
 
 
-def pytest_collection_modifyitems(items):
-    """The browser comes last: it finds the models that the notebooks have left."""
-    items.sort(key=lambda item: HERE in item.path.parents)
-
-
 def pytest_terminal_summary(terminalreporter):
     """How long the pictures took: printed, never a failure."""
     times = [

@@ -47,11 +47,10 @@ def folder(browser, tmp_path_factory):
     return into
 
 
-@pytest.fixture(params=SCREENS, ids="{0[0]}x{0[1]}".format)
-def opened(request, browser, folder):
+@pytest.fixture
+def opened(browser, folder):
     """Opens a deck; says what it asked for and complained of."""
-    width, height = request.param
-    with browser.new_context(viewport={"width": width, "height": height}) as context:
+    with browser.new_context() as context:
         page = context.new_page()
         page.said, page.fetched = [], []
         page.on("console", lambda message: page.said.append(message.text))
@@ -72,9 +71,13 @@ def test_every_slide_fits_its_screen_and_fetches_nothing(name, opened):
     page = opened(name)
     count = page.evaluate("Reveal.getTotalSlides()")
     assert count > 1
-    for number in range(count):
-        page.evaluate(f"Reveal.slide({number})")
-        assert page.evaluate(FAULTS, 16) == [], f"slide {number + 1}"
+    for width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("Reveal.layout()")
+        assert page.evaluate("Reveal.getScale() * Reveal.getConfig().width") == width
+        for number in range(count):
+            page.evaluate(f"Reveal.slide({number})")
+            assert page.evaluate(FAULTS, 16) == [], f"slide {number + 1}, {width}"
     assert not page.said
     assert all(url.startswith("file:") for url in page.fetched)
 
