@@ -1236,8 +1236,9 @@ def grey_loss(model, images, labels):
 
 torch.manual_seed(seed)
 grey_vae = lab.GaussianVAE(latent_dim, hidden_dim=400, likelihood="gaussian")
-epochs = digits.pick(mnist=2, bundled=120)
-lab.fit(grey_vae, grey_loss, digits, epochs=epochs, batch_size=250, learning_rate=1.2e-2, seed=seed)
+epochs, batch_size = digits.pick(mnist=(2, 250), bundled=(24, 50))
+settings = dict(epochs=epochs, batch_size=batch_size, learning_rate=1.2e-2, seed=seed)
+lab.fit(grey_vae, grey_loss, digits, **settings)
 with torch.no_grad(), lab.seeded(seed):
     density = elbo_of_each(grey_vae, test.images).mean()
     errors = []  # squared, the mean of each image
