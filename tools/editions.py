@@ -191,6 +191,7 @@ def released(sources):
     paths = [file for name in RELEASED for file in files(ROOT / name)]
     notebooks = {path.name: nbformat.writes(student_edition(path)) + "\n" for path in sources}
     return {
+        ".gitattributes": b"*.ipynb merge=notebook\n",  # of tools/merging.py, where git knows it
         **{path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths},
         **{name: text.encode() for name, text in notebooks.items()},
     }

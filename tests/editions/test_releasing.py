@@ -4,7 +4,9 @@ import carrying
 import editions
 from releasing import release
 
+import shlex
 import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -41,11 +43,9 @@ def edition():
 
 
 def released(notebook, **others):
-    return {
-        NAME: (nbformat.writes(notebook) + "\n").encode(),
-        "labutils/__init__.py": b"",
-        **others,
-    }
+    attributes = editions.released([])[".gitattributes"]
+    notebook = (nbformat.writes(notebook) + "\n").encode()
+    return {".gitattributes": attributes, NAME: notebook, "labutils/__init__.py": b"", **others}
 
 
 def changed(edition):
@@ -56,6 +56,9 @@ def changed(edition):
         cell.source += "\n\n# corrected"
         cell.metadata.edition = carrying.digest(cell.source)
     new.cells.insert(4, new_markdown_cell("A new question", metadata={"edition": "1"}))
+    new.cells.insert(
+        new.cells.index(exercise) + 1, new_code_cell("new_too = 1", metadata={"edition": "1"})
+    )
     new.metadata.edition = "2"
     return new
 
@@ -73,7 +76,7 @@ def test_commits_stand_on_each_other_and_nothing_else_changes(repository, editio
     assert (repository / ".git" / "index").read_bytes() == index
     assert git(repository, "status", "--porcelain", "--branch") == before
     names = git(repository, "ls-tree", "-r", "--name-only", "student").splitlines()
-    assert names == [NAME, "labutils/__init__.py"]
+    assert names == [".gitattributes", NAME, "labutils/__init__.py"]
 
 
 @pytest.mark.parametrize(
@@ -109,30 +112,73 @@ def typed_into(path):
     return {cell.id: (cell.source, cell.get("outputs")) for cell in typed}
 
 
-def test_two_releases_pulled_by_nbgitpuller_keep_what_was_typed(repository, edition, tmp_path):
+@pytest.fixture
+def pull(repository, tmp_path):
+    """Pull as a click on the link does, into the folder that it returns."""
     reason = "what pulls is missing: pip install -r requirements-tools.txt"
     GitPuller = pytest.importorskip("nbgitpuller.pull", reason=reason).GitPuller
     folder = tmp_path / "home" / "course"
 
     def pull():
-        puller = GitPuller(repository.as_uri(), str(folder), branch="student")
-        return "".join(puller.pull())
+        lines = list(GitPuller(repository.as_uri(), str(folder), branch="student").pull())
+        assert "CONFLICT" not in "".join(lines)
+        assert git(folder, "status", "--porcelain", "--untracked-files=no") == ""
+        return folder
 
+    return pull
+
+
+def cells_of(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return {cell.id: (cell.source, cell.get("outputs")) for cell in notebook.cells}
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    """Git as it is set up in the image."""
+    words = (sys.executable, str(editions.TOOLS / "merging.py"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "merge.notebook.driver")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", " ".join(map(shlex.quote, words)) + " %A %B %P")
+
+
+def test_two_releases_pulled_by_nbgitpuller_keep_what_was_typed(repository, edition, pull):
     release(repository, "student", released(edition))
-    pull()
-    typed = typed_into(folder / NAME)
+    typed = typed_into(pull() / NAME)
     assert len(typed) > 10
     release(repository, "student", released(changed(edition), **{"07_more.ipynb": b"{}"}))
-    assert "CONFLICT" not in pull()
-    notebook = nbformat.read(folder / NAME, as_version=4)
-    nbformat.validate(notebook)
-    cells = {cell.id: (cell.source, cell.get("outputs")) for cell in notebook.cells}
+    folder = pull()
+    cells = cells_of(folder / NAME)
     assert typed.items() <= cells.items()
-    assert notebook.cells[0].source.endswith("# corrected")
-    assert "A new question" in [cell.source for cell in notebook.cells]
-    names = {path.name for path in folder.iterdir()}
-    assert names == {".git", NAME, "07_more.ipynb", "labutils"}
-    assert git(folder, "status", "--porcelain") == ""
+    sources = [source for source, _ in cells.values()]
+    assert sources[0].endswith("# corrected")
+    assert "A new question" in sources
+    assert {path.name for path in folder.iterdir()} == {
+        ".git", ".gitattributes", NAME, "07_more.ipynb", "labutils",
+    }  # fmt: skip
+
+
+def test_the_driver_merges_cell_by_cell(repository, edition, pull, driver):
+    release(repository, "student", released(edition))
+    typed = typed_into(pull() / NAME)
+    release(repository, "student", released(changed(edition)))
+    folder = pull()
+    cells = cells_of(folder / NAME)
+    assert typed.items() <= cells.items()
+    assert {"A new question", "new_too = 1"} <= {source for source, _ in cells.values()}
+    (kept,) = folder.glob("*.kept-1.md")
+    assert "# corrected" in kept.read_text(encoding="utf-8")
+
+
+def test_the_driver_keeps_a_notebook_that_cannot_be_read(repository, edition, pull, driver):
+    release(repository, "student", released(edition))
+    (pull() / NAME).write_text("torn off")
+    release(repository, "student", released(new := changed(edition)))
+    folder = pull()
+    assert list(cells_of(folder / NAME)) == [cell.id for cell in new.cells]
+    (aside,) = folder.glob("*.unreadable-1.ipynb")
+    assert aside.read_text() == "torn off"
 
 
 def test_what_is_released_runs_by_itself_and_has_no_solution():
