@@ -56,7 +56,8 @@ def show(figure: Figure, alt: str | None = None) -> None:
     # Jupyter draws figures itself only under the backend "inline", and in the format set there.
     figure.savefig(packed, format="png", dpi=figure.dpi, bbox_inches="tight")
     plt.close(figure)
-    display(Image(packed.getvalue(), alt=alt))
+    # Image(alt=...) is unknown to the IPython of Google Colab
+    display(Image(packed.getvalue()), metadata={"image/png": {"alt": alt}})
 
 
 def digit_grid(

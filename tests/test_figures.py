@@ -58,9 +58,11 @@ def test_letters_can_be_read_from_the_back_row_and_keep_apart(name):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What show() hands to Jupyter."""
+    """What show() hands to Jupyter: each picture and its metadata."""
     pictures = []
-    monkeypatch.setattr(figures, "display", pictures.append)
+    monkeypatch.setattr(
+        figures, "display", lambda picture, metadata: pictures.append((picture, metadata))
+    )
     return pictures
 
 
@@ -70,9 +72,9 @@ def pixels(png):
 
 def test_show_hands_the_alt_text_to_jupyter_and_closes_the_figure(shown):
     figures.show(plt.figure(), alt="a picture")
-    (picture,) = shown
-    data, metadata = picture._repr_mimebundle_()
-    assert list(data) == ["image/png"] and metadata["image/png"] == {"alt": "a picture"}
+    ((picture, metadata),) = shown
+    assert list(picture._repr_mimebundle_()[0]) == ["image/png"]
+    assert metadata == {"image/png": {"alt": "a picture"}}
     assert not plt.get_fignums()
 
 
@@ -80,7 +82,7 @@ def test_show_draws_what_jupyter_would(shown):
     figure = PICTURES["learning curves"]()
     expected = pixels(print_figure(figure))
     figures.show(figure)
-    assert np.array_equal(pixels(shown[0].data), expected)
+    assert np.array_equal(pixels(shown[0][0].data), expected)
 
 
 def test_a_figure_without_words_is_not_shown():
@@ -148,7 +150,7 @@ def test_a_history_becomes_two_curves():
 
 def test_learning_curves_say_in_words_what_they_show(shown):
     figures.show(figures.learning_curves(HISTORY))
-    assert shown[0].alt == (
+    assert shown[0][1]["image/png"]["alt"] == (
         "Loss in nats per example over 2 epochs. Training loss goes from 3 to 2, validation loss "
         "goes from 2.25 to 2.5; the lowest validation loss is 2.25, in epoch 1."
     )

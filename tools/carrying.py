@@ -42,14 +42,20 @@ def update(path, edition):
             aside = write_beside(path, "unreadable", ".ipynb", before)
             problem = str(error).strip().partition("\n")[0][:80]
             said = f"new; what was there is now in {aside.name}: {problem}"
-        if homeless:
-            text = "".join(f"{why}\n\n~~~~~~\n{words}\n~~~~~~\n\n" for why, words in homeless)
-            aside = write_beside(path, "kept", ".md", text.encode())
-            lines = [f"    {why} see {aside.name}" for why, _ in homeless]
+        lines = set_aside(path, homeless)
         if not path.exists() or path.read_bytes() != before:  # saved by JupyterLab just now
             return update(path, edition)
     write(path, nbformat.writes(new) + "\n")
     return [f"{name}: {said}", *lines]
+
+
+def set_aside(path, homeless):
+    """Write what has no place in the notebook any more into a file beside it; what to say."""
+    if not homeless:
+        return []
+    text = "".join(f"{why}\n\n~~~~~~\n{words}\n~~~~~~\n\n" for why, words in homeless)
+    aside = write_beside(path, "kept", ".md", text.encode())
+    return [f"    {why} see {aside.name}" for why, _ in homeless]
 
 
 def carried_over(old, edition):

@@ -1,12 +1,14 @@
 """Make the student's edition of the notebooks, and open it.
 
     python tools/editions.py [--open] [--complete] [--zip] [--into FOLDER]
+    python tools/editions.py --branch NAME
 
 Solutions, outputs and the cells tagged `claim` go; what is left is written to student/, which git
 ignores. What was typed there stays: it is carried over into a new version of a notebook, by the
 name of the exercise or the id of the cell, and what has no place any more goes into a file beside
 the notebook. --zip also makes student.zip, to be handed out: there, this script builds student/
-from the notebooks in tools/originals/, which never had a solution.
+from the notebooks in tools/originals/, which never had a solution. --branch commits the notebooks,
+and the labutils that they import, to a branch from which students pull.
 """
 
 import argparse
@@ -40,6 +42,10 @@ HANDED_OUT = (  # beside the notebooks, and what is in tools/student
     "LICENSE", "LICENSE-text.md", "tools/editions.py", "tools/carrying.py", "tools/doctor.py",
     "tools/venv.mk", "tools/jupyter",
 )  # fmt: skip
+RELEASED = (  # beside the notebooks: where students pull, somebody else has installed the rest
+    "labutils", "requirements.txt", "constraints.txt", "pyproject.toml",
+    "LICENSE", "LICENSE-text.md", "tools/doctor.py",
+)  # fmt: skip
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION *\n(.*?)^ *### END SOLUTION *$", re.M | re.S)
 OPEN_QUESTION = re.compile(r"\*\*(Predict|Question|Investigat)", re.IGNORECASE)
@@ -53,13 +59,19 @@ def main(words=None):
     parser.add_argument("--open", action="store_true", help="open JupyterLab at the first notebook")
     parser.add_argument("--complete", action="store_true", help="open the one with solutions")
     parser.add_argument("--zip", action="store_true", help=f"also make {ZIP.name}, to hand out")
+    parser.add_argument("--branch", metavar="NAME", help="commit what students pull to this branch")
     parser.add_argument("--into", type=Path, default=STUDENT, metavar="FOLDER")
     options = parser.parse_args(words)
     sources = sorted((COMPLETE if COMPLETE.is_dir() else ORIGINALS).glob("*.ipynb"))
     if not sources:
         parser.error(f"there are no notebooks in {COMPLETE} or {ORIGINALS}")
-    if options.complete and not COMPLETE.is_dir():
+    if (options.complete or options.branch) and not COMPLETE.is_dir():
         parser.error("this copy of the course has no complete edition")
+    if options.branch:
+        from releasing import release  # which a student's zip lacks
+
+        print(release(ROOT, options.branch, released(sources)))
+        return
     if not options.complete:
         editions = {path.name: student_edition(path) for path in sources}
         build(editions, options.into)
@@ -172,6 +184,17 @@ def packed(editions):
                 f"{ORIGINALS.relative_to(ROOT).as_posix()}/{name}", nbformat.writes(notebook) + "\n"
             )
     return stored.getvalue()
+
+
+def released(sources):
+    """By their names, the bytes of all that is committed for students."""
+    paths = [file for name in RELEASED for file in files(ROOT / name)]
+    notebooks = {path.name: nbformat.writes(student_edition(path)) + "\n" for path in sources}
+    return {
+        ".gitattributes": b"*.ipynb merge=notebook\n",  # of tools/merging.py, where git knows it
+        **{path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths},
+        **{name: text.encode() for name, text in notebooks.items()},
+    }
 
 
 def files(path):
