@@ -1063,7 +1063,8 @@ for name, estimator in suspects.items():
     (by_autograd,) = torch.autograd.grad(batch_mean(estimator, seed, shift=shift), shift)
     with torch.no_grad():
         up, down = (batch_mean(estimator, seed, shift=h) for h in (1e-5, -1e-5))
-        means = [[batch_mean(estimator, k, n) for k in range(50)] for n in (16, 64, 256)]
+        # as numbers: small tensors that stay would break up the memory between the large ones
+        means = [[batch_mean(estimator, k, n).item() for k in range(50)] for n in (16, 64, 256)]
     print(f"{name:9} autograd {by_autograd:.4f}, differences {(up - down) / 2e-5:.4f};", end=" ")
     print("spread for 16, 64, 256 images:", *(f"{s:.2f}" for s in torch.tensor(means).std(1)))
 

@@ -50,6 +50,14 @@ def test_one_component_is_independent_pixels():
     assert torch.allclose(mixture.log_prob(every_image), expected, atol=1e-5)
 
 
+def test_booleans_give_the_same_mixture_to_the_last_bit():
+    x = patterns()
+    expected, found = (BernoulliMixture.fit(each, 3, seed=0) for each in (x, x.bool()))
+    assert torch.equal(found.logits, expected.logits)
+    assert torch.equal(found.log_weight, expected.log_weight)
+    assert torch.equal(found.log_prob(every_image.bool()), expected.log_prob(every_image))
+
+
 def test_it_finds_two_patterns_and_how_many_images_each_has():
     mixture = fit_by_em(patterns(6_000), 2, steps=50, alpha=0.1)
     order = mixture.component_distribution.mean[:, 0].argsort()

@@ -1,8 +1,9 @@
-"""Two kernels share the cores: torch's threads spin briefly, and are no more than allowed."""
+"""Kernels share a machine: torch's threads spin briefly, and are few; memory is given back."""
 
 import labutils as lab
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -65,6 +66,27 @@ def test_without_labutils_openmp_spins_for_long(bare):
 def test_a_policy_of_the_users_own_stays(policy, bare):
     (count,) = spin_count(stderr_of("import labutils", bare | policy))
     assert int(count) != 1000
+
+
+HELD = """
+import torch
+def mib():
+    return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0]) / 1024
+for _ in range(2):  # once glibc has seen a block of this size freed, it keeps the next ones
+    blocks, pins = [], []
+    before = mib()
+    for _ in range(4):
+        blocks.append(torch.ones(4_000_000))
+        pins.append(torch.ones(10_000))
+    del blocks
+print(round(mib() - before))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_large_tensors_are_given_back_to_the_system():
+    assert int(stdout_of("import labutils" + HELD)) < 8, "of 61 MiB"
+    assert int(stdout_of(HELD)) > 30, "what glibc keeps by itself"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

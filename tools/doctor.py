@@ -103,7 +103,7 @@ def memory():
     if hasattr(os, "sysconf"):  # not on Windows
         limits.append(str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
     mib = min((int(limit) // 2**20 for limit in limits if limit.isdigit()), default=None)
-    fix = "shut down kernels that you do not use: each takes up to 1.2 GiB"
+    fix = "shut down kernels that you do not use: each takes up to 1 GiB"
     return "memory", f"{mib:,} MiB" if mib else "unknown", fix if mib and mib < MIB else None
 
 
