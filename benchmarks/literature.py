@@ -4,8 +4,8 @@
 
 Says what each row costs on this machine; with the name of one, trains its model, at most 15
 minutes in one go. The same command goes on from there: trained epochs are kept beside the runs of
-the course. What was measured is in literature/ROW.json, and drawn in literature/curves.png. The
-test digits are those of the scoreboard.
+the course. The curve so far, and in the end the scores on the scoreboard's test digits, are in
+literature/ROW.json, and drawn in literature/curves.png.
 """
 
 import labutils as lab
@@ -49,8 +49,8 @@ class Row:
     samples: tuple[int, ...]  # K of each bound; none where log p(x) is exact
 
 
-def relaxed_elbo(model, images, labels):
-    """Of bits, to train on: by Gumbel-Softmax with one sample."""
+def negative_relaxed_elbo(model, images, labels):
+    """To train bits on: by Gumbel-Softmax with one sample."""
     x = lab.binarize(images)
     return -estimators.bits_elbo(estimators.gumbel_softmax, model, x, num_samples=1).mean()
 
@@ -58,7 +58,7 @@ def relaxed_elbo(model, images, labels):
 BERNOULLI = Row(
     published=-107.2,
     build=lambda digits: lab.start_at_mean(lab.BernoulliVAE(200, None), digits.train.images),
-    loss=relaxed_elbo,
+    loss=negative_relaxed_elbo,
     validation_loss=negative_elbo,
     settings=Settings(epochs=100, batch_size=128, learning_rate=2e-2),
     static=True,
@@ -121,7 +121,7 @@ def seconds_per_epoch(row, digits, batches=20):
 
 
 def go(name, row, digits):
-    """Train a row for MINUTES, or to its end, and write what is known of it then."""
+    """Train a row for MINUTES and write its curve; at the end of its epochs, its scores as well."""
     data = drawn_once(digits) if row.static else digits
     device = choose_device()
     with lab.seeded(row.settings.seed):
@@ -130,7 +130,7 @@ def go(name, row, digits):
     with locked(checkpoint.file.with_suffix(".lock")) as checkpoint.renew:
         history = train(model, row.loss, data, row.settings, row.validation_loss, checkpoint)
     print(f"{name}: {history!r}")
-    board = lab.Scoreboard(digits)
+    board, finished = lab.Scoreboard(digits), len(history) == history.epochs
     results = {
         "date": date.today().isoformat(),
         "python": platform.python_version(),
@@ -142,7 +142,7 @@ def go(name, row, digits):
         "pixels scored": board.data,
         "published": row.published,
         "best epoch": history.best,
-        "scores": scores(model.to(device), row, board.images.to(device)),
+        "scores": scores(model.to(device), row, board.images.to(device)) if finished else {},
         "validation": [-round(nats, 3) for nats in history.validation],
         "seconds": [round(seconds, 2) for seconds in history.seconds],
         "CPU seconds": [round(seconds, 2) for seconds in checkpoint.cpu],
@@ -222,7 +222,7 @@ def draw():
     from labutils.figures import plt, use_style
 
     use_style()
-    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
     for file in sorted(RESULTS.glob("*.json")):
         row = json.loads(file.read_text())
         clock = "CPU seconds" if row["device"] == "cpu" else "seconds"
@@ -232,9 +232,9 @@ def draw():
             axes.plot(hours[-1], nats, "o", color=line.get_color())
         axes.axhline(row["published"], color=line.get_color(), linestyle=":")
     axes.set(xlabel="hours of the CPU, or by the clock on a GPU", xlim=(0, None))
-    axes.set(ylabel="nats per image", ylim=(-130, -84))
+    axes.set(ylabel="nats per image", ylim=(-145, -80))
     axes.set_title("Lines: validation digits; dots: test scores; dotted: published")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=3)
     with atomic_write(RESULTS / "curves.png") as file:
         figure.savefig(file, format="png", dpi=80)
 

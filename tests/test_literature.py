@@ -78,7 +78,8 @@ def test_a_go_ends_when_its_minutes_are_over_and_the_next_goes_on(
     for epochs in (1, 2):
         with pytest.warns(match="was interrupted"):
             literature.go("vae", row, digits)
-        assert len(results(literature, "vae")["validation"]) == epochs
+        kept = results(literature, "vae")
+        assert (len(kept["validation"]), kept["scores"]) == (epochs, {})
     literature.go("vae", row, digits)
     kept = results(literature, "vae")
     assert len(kept["validation"]) == 3
