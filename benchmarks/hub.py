@@ -1,0 +1,532 @@
+"""A class on a real JupyterHub on this machine, and what goes wrong in one.
+
+    python benchmarks/hub.py [STUDENTS ...]
+
+JupyterHub runs with the configuration of deploy/tljh, but on loopback, with servers as plain
+processes and a login that believes everybody. Students log in at once, open the student's edition
+of notebook 02, run a dozen cells with a pause before each, type, save and leave: 10, 20 and 30 of
+them, as far as the memory goes. Then faults, one by one. Printed are seconds, memory and what
+failed; all of it goes to hub.json. It needs MNIST and node: npm fetches the proxy.
+"""
+
+import json
+import os
+import platform
+import random
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGURATION = ROOT / "deploy" / "tljh" / "course.py"
+RESULTS = Path(__file__).with_name("hub.json")
+PROXY = "configurable-http-proxy@5.3.0"
+NOTEBOOK = "student/02_mlp_classifier.ipynb"
+CELLS = 12  # of the notebook's code; then the one that takes up the class's run
+PAUSE = (2, 6)  # seconds before a cell
+MIB_EACH = 700  # of free memory, without which so many students are left out
+PATIENCE = 300  # seconds for a server, or a cell
+MARK = "typed by"
+
+
+def main(counts):
+    missing = [name for name in ("jupyterhub", "httpx", "websocket") if not find_spec(name)]
+    if missing or not shutil.which("npm"):
+        return print(f"hub.py is left out: it needs {', '.join(missing) or 'npm'}.")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        hub = stack.enter_context(Hub(folder))
+        results = {"date": date.today().isoformat(), "cores": len(os.sched_getaffinity(0)),
+                   "python": platform.python_version(), "jupyterhub": hub.version,
+                   "classes": [], "faults": {}}  # fmt: skip
+        for count in counts:
+            if available() < count * MIB_EACH:
+                print(f"{count} students are left out: {available():,} MiB are free")
+                continue
+            results["classes"].append(a_class(hub, count))
+        for fault in (hub_restarted, kernel_killed, memory_full, disk_full, two_tabs, too_many):
+            results["faults"][fault.__name__] = said = fault(hub)
+            print(f"{fault.__name__.replace('_', ' '):<16} {said}", flush=True)
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+# ---- a class
+
+
+def a_class(hub, count):
+    """So many students at once, from the login to the end; what it took them."""
+    students = [Student(hub, f"s{count}-{k:02}") for k in range(count)]
+    started, over = time.perf_counter(), threading.Event()
+    with ThreadPoolExecutor(count + 1) as pool:
+        watched = pool.submit(watch, hub, over)
+        list(pool.map(session, students))
+        over.set()
+        total, server, kernel = watched.result()
+    cells = [seconds for student in students for seconds in student.cells]
+    row = {
+        "students": count,
+        "seconds": round(time.perf_counter() - started),
+        "start": spread([student.start for student in students if student.start]),
+        "cell": spread(cells),
+        "first cell": spread([student.cells[0] for student in students if student.cells]),
+        "MiB": {"all": total, "server": server, "kernel": kernel},
+        "failures": [said for student in students for said in student.failures],
+    }
+    print(
+        f"{count} students in {row['seconds']} s; median and largest: server there after "
+        f"{row['start']}, first cell {row['first cell']}, cell {row['cell']} s; MiB in all "
+        f"{total:,}, of a server {server}, of a kernel {kernel}; failures: {row['failures'] or 0}",
+        flush=True,
+    )
+    return row
+
+
+def session(student):
+    """What a student does in class; a failure is noted, and ends it."""
+    try:
+        student.log_in()
+        notebook = student.open()
+        for cell in cells_of(notebook):
+            time.sleep(random.uniform(*PAUSE))
+            student.run(cell["source"])
+        student.type_and_save(notebook)
+        if MARK not in student.on_disk():
+            student.failures.append(f"{student.name}: what was typed is not on disk")
+        student.leave()
+    except Exception as error:
+        student.failures.append(f"{student.name}: {type(error).__name__}: {error}"[:300])
+
+
+def cells_of(notebook):
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    trained = next(cell for cell in code[CELLS:] if 'lab.trained("classifier"' in cell["source"])
+    return [*code[:CELLS], trained]
+
+
+def spread(values):
+    """Median and largest, in seconds."""
+    return [round(statistics.median(values), 1), round(max(values), 1)] if values else None
+
+
+def watch(hub, over):
+    """The largest memory of all students' processes, and of one server and one kernel, in MiB."""
+    largest = [0, 0, 0]
+    while not over.wait(2):
+        shares = {"ipykernel_launcher": [], "singleuser": []}
+        for kind, share in hub.processes():
+            shares[kind].append(share)
+        servers, kernels = shares["singleuser"], shares["ipykernel_launcher"]
+        now = sum(servers + kernels), max(servers, default=0), max(kernels, default=0)
+        largest = [*map(max, largest, now)]
+    return largest
+
+
+def available():
+    import psutil
+
+    return psutil.virtual_memory().available // 2**20
+
+
+# ---- what goes wrong
+
+
+def hub_restarted(hub):
+    """While a student works."""
+    student, late = Student(hub, "restart"), Student(hub, "late")
+    student.log_in()
+    notebook = student.open()
+    student.run("kept = 1")
+    hub.stop()
+    student.run("kept += 1")
+    student.type_and_save(notebook)
+    away = MARK in student.on_disk()
+    hub.start()
+    notebook = student.open()
+    said = student.run("print(kept)").strip()
+    student.type_and_save(notebook)
+    late.log_in()
+    for each in (student, late):
+        each.leave()
+    return (
+        f"meanwhile a cell ran and a notebook was saved: {away}; afterwards the variable is there: "
+        f"{said == '2'}; another student came in after {late.start:.0f} s"
+    )
+
+
+TRAIN = """
+import labutils as lab
+digits = lab.load(source="bundled")
+model, history = lab.trained("autoencoder_2d", digits)
+print(len(history), "epochs")
+"""
+DIE = """
+import labutils.recipes, labutils.training, os
+from labutils.checkpoints import Checkpoint
+write, count = Checkpoint.write, 0
+def die_later(self, run):
+    global count
+    write(self, run)
+    count += 1
+    if count == 20:
+        os.kill(os.getpid(), 9)
+Checkpoint.write = die_later
+"""
+
+
+def kernel_killed(hub):
+    """By signal 9, after half of the epochs of a training."""
+    student = Student(hub, "killed")
+    student.log_in()
+    notebook = student.open()
+    student.type_and_save(notebook)
+    with suppress(KernelDied):
+        student.run(DIE + TRAIN)
+    died = student.died
+    said = student.run(
+        TRAIN + "print(sum(second > 0 for second in history.seconds), history.epochs)"
+    )
+    student.leave()
+    kept = MARK in student.on_disk()
+    return f"{died}; run again: {said.strip().splitlines()[-2:]}; typed text kept: {kept}"
+
+
+def memory_full(hub):
+    """The address space of a kernel is limited by a wrapper of its command."""
+    student = Student(hub, "memory")
+    student.limit_kernel()
+    student.log_in()
+    student.type_and_save(student.open())
+    said = student.run("import torch; torch.ones(2 * 10**9)", fails=True)
+    then = student.run("print('still there')")
+    student.leave()
+    kept = MARK in student.on_disk()
+    return f"{said.strip()[-160:]!r}, then {then.strip()!r}; typed text kept: {kept}"
+
+
+def disk_full(hub):
+    """A home of 24 MiB, which fills up; it takes root to make one."""
+    student = Student(hub, "disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", student.home], capture_output=True
+    )
+    if mounted.returncode:
+        return "left out: it takes root to make a small disk"
+    try:
+        student.make_home()
+        student.log_in()
+        notebook = student.open()
+        student.type_and_save(notebook)
+        before = student.on_disk()
+        student.run("import pathlib, os\nfile = open(os.path.expanduser('~/filler'), 'wb')")
+        student.run("while True: file.write(bytes(4096)); file.flush()", fails=True)
+        trained = student.run(TRAIN)
+        saved = student.save(notebook, "more text " * 2000)
+        whole = student.on_disk() == before
+        student.run("os.remove(os.path.expanduser('~/filler'))")
+        again = student.save(notebook, "more text " * 2000)
+        student.leave()
+    finally:
+        subprocess.run(["umount", "-l", student.home])
+    return (
+        f"training goes on: {trained.strip()!r}; saving: {saved}; the file from before is whole: "
+        f"{whole}; with room again: {again}"
+    )
+
+
+def two_tabs(hub):
+    """Of one student: both compute in one kernel; who saves last wins, as JupyterLab asks first."""
+    first, second = Student(hub, "tabs"), Student(hub, "tabs")
+    for tab in (first, second):
+        tab.log_in()
+        tab.open()
+    first.run("both = 1")
+    said = second.run("print(both)").strip()
+    first.leave()
+    return f"one kernel: {first.kernel == second.kernel}, {said}"
+
+
+def too_many(hub):
+    """More at once than the hub lets start."""
+    hub.stop()
+    hub.start("c.JupyterHub.concurrent_spawn_limit = 2")
+    students = [Student(hub, f"many-{k}") for k in range(6)]
+    with ThreadPoolExecutor(len(students)) as pool:
+        list(pool.map(Student.log_in, students))
+    for student in students:
+        student.leave()
+    refused = sum(student.refused for student in students)
+    return f"6 students, 2 at once: {refused} answers 429, which name seconds to wait; all came in"
+
+
+# ---- a student
+
+
+class KernelDied(Exception):
+    """The kernel is gone while a cell runs."""
+
+
+class Student:
+    """A browser's part: forms, cookies, the server's API, the kernel's channels."""
+
+    def __init__(self, hub, name):
+        import httpx
+
+        self.hub, self.name, self.home = hub, name, hub.homes / name
+        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=PATIENCE)
+        self.cells, self.failures, self.start, self.refused = [], [], None, 0
+        self.socket = self.kernel = self.died = None
+        self.make_home()
+
+    def make_home(self):
+        if not (self.home / "student").exists():
+            shutil.copytree(self.hub.edition, self.home / "student")
+
+    def limit_kernel(self):
+        """4 GiB of addresses: what torch maps, and little more."""
+        spec = self.home / ".local" / "share" / "jupyter" / "kernels" / "python3"
+        spec.mkdir(parents=True)
+        command = ["sh", "-c", 'ulimit -v 6291456; exec "$@"', "limited", sys.executable]
+        command += ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        kernel = {"argv": command, "display_name": "Python 3", "language": "python"}
+        (spec / "kernel.json").write_text(json.dumps(kernel), encoding="utf-8")
+
+    def log_in(self):
+        started = time.perf_counter()
+        page = self.client.get("/hub/login")
+        form = {"username": self.name, "password": "any", "_xsrf": self.xsrf("/hub/")}
+        page = self.client.post("/hub/login", params={"next": "/hub/spawn"}, data=form)
+        while page.status_code == 429:
+            self.refused += 1
+            time.sleep(float(page.headers["Retry-After"]) / 10)
+            page = self.client.get("/hub/spawn")
+        page.raise_for_status()
+        until = time.monotonic() + PATIENCE
+        while not self.server().get("ready"):
+            if time.monotonic() > until:
+                raise TimeoutError("the server does not start")
+            time.sleep(0.5)
+        self.client.get(f"/user/{self.name}/lab").raise_for_status()
+        self.start = time.perf_counter() - started
+
+    def server(self):
+        user = self.client.get(f"/hub/api/users/{self.name}").raise_for_status().json()
+        return user["servers"].get("", {})
+
+    def xsrf(self, path):
+        cookies = [cookie for cookie in self.client.cookies.jar if cookie.name == "_xsrf"]
+        return next(cookie.value for cookie in cookies if cookie.path == path)
+
+    def ask(self, method, path, content=None):
+        headers = {"X-XSRFToken": self.xsrf(f"/user/{self.name}/")}
+        return self.client.request(
+            method, f"/user/{self.name}/api/{path}", headers=headers, json=content
+        )
+
+    def open(self):
+        """The notebook; its kernel runs, or is started."""
+        import websocket
+
+        answer = self.ask("GET", f"contents/{NOTEBOOK}").raise_for_status()
+        wanted = {"path": NOTEBOOK, "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+        session = self.ask("POST", "sessions", wanted).raise_for_status().json()
+        self.kernel = session["kernel"]["id"]
+        path = f"/user/{self.name}/api/kernels/{self.kernel}/channels"
+        cookie = self.client.build_request("GET", path).headers["Cookie"]
+        self.socket = websocket.create_connection(
+            self.hub.url.replace("http", "ws") + path, cookie=cookie, timeout=PATIENCE
+        )
+        return answer.json()["content"]
+
+    def run(self, code, fails=False):
+        """What a cell prints. Raises KernelDied, and RuntimeError for an error in the cell."""
+        started, message = time.perf_counter(), uuid.uuid4().hex
+        header = {"msg_id": message, "msg_type": "execute_request", "version": "5.3",
+                  "username": self.name, "session": message}  # fmt: skip
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
+                   "allow_stdin": False, "stop_on_error": False}  # fmt: skip
+        self.socket.send(json.dumps(
+            {"header": header, "parent_header": {}, "metadata": {}, "content": content,
+             "channel": "shell", "buffers": []}
+        ))  # fmt: skip
+        printed, ended = "", set()
+        while ended != {"shell", "iopub"}:
+            got = json.loads(self.socket.recv())
+            content = got["content"]
+            if "restarting" in content.get("execution_state", ""):
+                self.died = f"the server says {content['execution_state']!r}"
+                raise KernelDied(self.died)
+            if got["parent_header"].get("msg_id") != message:
+                continue
+            if got["msg_type"] == "stream":
+                printed += content["text"]
+            elif got["msg_type"] == "error":
+                printed += f"{content['ename']}: {content['evalue']}"
+                if not fails:
+                    raise RuntimeError(printed)
+            elif content.get("execution_state") == "idle":
+                ended.add("iopub")
+            elif got["msg_type"] == "execute_reply":
+                ended.add("shell")
+        self.cells.append(time.perf_counter() - started)
+        return printed
+
+    def type_and_save(self, notebook):
+        if not (said := self.save(notebook, f"{MARK} {self.name}")).startswith("200"):
+            raise OSError(said)
+
+    def save(self, notebook, text):
+        cell = next(cell for cell in notebook["cells"] if cell["id"].endswith("-answer"))
+        cell["source"] = text
+        answer = self.ask("PUT", f"contents/{NOTEBOOK}", {"type": "notebook", "content": notebook})
+        return f"{answer.status_code} {'' if answer.is_success else answer.json()['message']}"
+
+    def on_disk(self):
+        return (self.home / NOTEBOOK).read_text(encoding="utf-8")
+
+    def leave(self):
+        self.socket and self.socket.close()
+        headers = {"X-XSRFToken": self.xsrf("/hub/")}
+        self.client.delete(f"/hub/api/users/{self.name}/server", headers=headers)
+        while self.server():
+            time.sleep(0.5)
+
+
+# ---- the hub
+
+
+class Hub:
+    """JupyterHub behind its proxy, each a process of its own, as in a real installation."""
+
+    def __init__(self, folder):
+        import jupyterhub
+
+        self.folder, self.version = folder, jupyterhub.__version__
+        self.homes, self.edition = folder / "homes", folder / "student"
+        self.runs = shared_runs()
+        self.port, self.api, self.hub_port = map(free_port, range(3))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.token = secrets.token_hex(32)
+        self.process = self.proxy = None
+
+    def __enter__(self):
+        tools = ROOT / "tools"
+        python(tools / "editions.py", "--into", self.edition)
+        prepare = ["npm", "install", "--silent", "--prefix", self.folder / "npm", PROXY]
+        subprocess.run([*map(str, prepare)], check=True)
+        command = self.folder / "npm" / "node_modules" / ".bin" / "configurable-http-proxy"
+        environment = os.environ | {"CONFIGPROXY_AUTH_TOKEN": self.token}
+        self.proxy = self.launch(
+            [command, "--ip=127.0.0.1", f"--port={self.port}", "--api-ip=127.0.0.1",
+             f"--api-port={self.api}", "--error-target", f"http://127.0.0.1:{self.hub_port}/hub/error"],
+            environment,
+        )  # fmt: skip
+        self.start()
+        return self
+
+    def start(self, more=""):
+        configuration = self.folder / "jupyterhub_config.py"
+        configuration.write_text(f"""
+load_subconfig({str(CONFIGURATION)!r})
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = {str(self.homes / "{username}")!r}
+c.Spawner.environment |= {{
+    "LABUTILS_DATA": {os.environ.get("LABUTILS_DATA", "")!r},
+    "LABUTILS_RUNS": "~/.cache/labutils/runs:" + {self.runs!r},
+    "OMP_NUM_THREADS": "1",
+}}
+c.Spawner.args += ["--allow-root", "--ServerApp.root_dir=~"]
+c.JupyterHub.bind_url = {self.url!r}
+c.JupyterHub.hub_ip = "127.0.0.1"
+c.JupyterHub.hub_port = {self.hub_port}
+c.JupyterHub.db_url = {f"sqlite:///{self.folder / 'hub.sqlite'}"!r}
+c.JupyterHub.cookie_secret_file = {str(self.folder / "secret")!r}
+c.JupyterHub.cleanup_servers = False
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{self.api}"
+c.ConfigurableHTTPProxy.auth_token = {self.token!r}
+{more}
+""")
+        self.process = self.launch([sys.executable, "-m", "jupyterhub", "-f", configuration])
+        wait_for(f"{self.url}/hub/api", self.process)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+    def launch(self, command, environment=None):
+        with open(self.folder / "log", "ab") as log:
+            return subprocess.Popen(
+                [*map(str, command)], cwd=self.folder, env=environment, stdout=log, stderr=log
+            )
+
+    def processes(self):
+        """The students' servers and kernels, each with its share of the memory in MiB."""
+        import psutil
+
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, StopIteration):
+                if process.environ().get("HOME", "").startswith(str(self.homes)):
+                    words = " ".join(process.cmdline())
+                    kind = next(k for k in ("ipykernel_launcher", "singleuser") if k in words)
+                    yield kind, process.memory_full_info().pss // 2**20
+
+    def __exit__(self, *error):
+        import psutil
+
+        self.stop()
+        self.proxy.terminate()
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("HOME", "").startswith(str(self.homes)):
+                    process.terminate()
+
+
+def free_port(_):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def python(*words):
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def shared_runs():
+    """The folder in which the run is that the cells take up: trained there, if it has to be."""
+    code = (
+        "import labutils as lab, labutils.runtime as runtime\n"
+        "lab.trained('classifier', lab.load(source='mnist'))\n"
+        "print(runtime.runs_folders()[0])"
+    )
+    return python("-c", code).splitlines()[-1]
+
+
+def wait_for(url, process):
+    import httpx
+
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(httpx.HTTPError):
+            if httpx.get(url).is_success:
+                return
+        time.sleep(0.2)
+    raise RuntimeError("JupyterHub does not start")
+
+
+if __name__ == "__main__":
+    main([*map(int, sys.argv[1:])] or [10, 20, 30])
