@@ -39,6 +39,7 @@ PAUSE = (2, 6)  # seconds before a cell
 MIB_EACH = 700  # of free memory, without which so many students are left out
 PATIENCE = 300  # seconds for a server, or a cell
 MARK = "typed by"
+KINDS = {"ipykernel_launcher": "kernel", "singleuser": "server"}  # by a word of the command
 
 
 def main(counts):
@@ -73,7 +74,6 @@ def a_class(hub, count):
         watched = pool.submit(watch, hub, over)
         list(pool.map(session, students))
         over.set()
-        total, server, kernel = watched.result()
     cells = [seconds for student in students for seconds in student.cells]
     row = {
         "students": count,
@@ -81,13 +81,13 @@ def a_class(hub, count):
         "start": spread([student.start for student in students if student.start]),
         "cell": spread(cells),
         "first cell": spread([student.cells[0] for student in students if student.cells]),
-        "MiB": {"all": total, "server": server, "kernel": kernel},
+        **watched.result(),
         "failures": [said for student in students for said in student.failures],
     }
     print(
         f"{count} students in {row['seconds']} s; median and largest: server there after "
-        f"{row['start']}, first cell {row['first cell']}, cell {row['cell']} s; MiB in all "
-        f"{total:,}, of a server {server}, of a kernel {kernel}; failures: {row['failures'] or 0}",
+        f"{row['start']}, first cell {row['first cell']}, cell {row['cell']} s; MiB {row['MiB']}; "
+        f"CPU seconds {row['CPU seconds']}; failures: {row['failures'] or 0}",
         flush=True,
     )
     return row
@@ -121,16 +121,16 @@ def spread(values):
 
 
 def watch(hub, over):
-    """The largest memory of all students' processes, and of one server and one kernel, in MiB."""
-    largest = [0, 0, 0]
+    """What servers and kernels take: MiB in all and of the largest, CPU seconds in the median."""
+    together, largest, seconds = 0, {}, {}
     while not over.wait(2):
-        shares = {"ipykernel_launcher": [], "singleuser": []}
-        for kind, share in hub.processes():
-            shares[kind].append(share)
-        servers, kernels = shares["singleuser"], shares["ipykernel_launcher"]
-        now = sum(servers + kernels), max(servers, default=0), max(kernels, default=0)
-        largest = [*map(max, largest, now)]
-    return largest
+        found = list(hub.processes())
+        together = max(together, sum(mib for *_, mib, _ in found))
+        for kind, process, mib, cpu in found:
+            largest[kind] = max(mib, largest.get(kind, 0))
+            seconds.setdefault(kind, {})[process] = cpu
+    cpu = {kind: round(statistics.median(each.values()), 1) for kind, each in seconds.items()}
+    return {"MiB": {"all": together, **largest}, "CPU seconds": cpu}
 
 
 def available():
@@ -472,15 +472,16 @@ c.ConfigurableHTTPProxy.auth_token = {self.token!r}
             )
 
     def processes(self):
-        """The students' servers and kernels, each with its share of the memory in MiB."""
+        """The students' servers and kernels: kind, number, share of the memory in MiB, CPU seconds."""
         import psutil
 
         for process in psutil.process_iter():
             with suppress(psutil.Error, StopIteration):
                 if process.environ().get("HOME", "").startswith(str(self.homes)):
                     words = " ".join(process.cmdline())
-                    kind = next(k for k in ("ipykernel_launcher", "singleuser") if k in words)
-                    yield kind, process.memory_full_info().pss // 2**20
+                    kind = next(kind for word, kind in KINDS.items() if word in words)
+                    mib = process.memory_full_info().pss // 2**20
+                    yield kind, process.pid, mib, sum(process.cpu_times()[:2])
 
     def __exit__(self, *error):
         import psutil
