@@ -36,7 +36,7 @@ PROXY = "configurable-http-proxy@5.3.0"
 NOTEBOOK = "student/02_mlp_classifier.ipynb"
 CELLS = 12  # of the notebook's code; then the one that takes up the class's run
 PAUSE = (2, 6)  # seconds before a cell
-MIB_EACH = 700  # of free memory, without which so many students are left out
+MIB_EACH = 640  # of free memory, without which so many students are left out
 PATIENCE = 300  # seconds for a server, or a cell
 MARK = "typed by"
 KINDS = {"ipykernel_launcher": "kernel", "singleuser": "server"}  # by a word of the command
@@ -229,14 +229,18 @@ def disk_full(hub):
             "file = open(name, 'wb', buffering=0)\nwhile True: file.write(bytes(4096))", fails=True
         )
         trained = student.run(TRAIN.format(dies_after=0))
-        warned = next((line for line in trained.splitlines() if "not kept" in line), "no warning")
+        warned = next(
+            (line.partition(": ")[2] for line in trained.splitlines() if "not kept" in line),
+            "no warning",
+        )
         full = student.save(notebook, f"{MARK} one with more to say " * 1000), student.kept
         student.run("file.close(); os.remove(name)")
         again = student.save(notebook, f"{MARK} one with more to say " * 1000)
         student.leave()
+        warned = warned.replace(str(hub.folder), "")
         return (
-            f"training: {last_line(trained)}, {warned.partition(': ')[2]!r}; saving: {full[0]!r}, "
-            f"{full[1]}; with room again: {again!r}"
+            f"training: {last_line(trained)}, {warned!r}; saving: {full[0]!r}, {full[1]}; "
+            f"with room again: {again!r}"
         )
     finally:
         subprocess.run(["umount", "-l", student.home])
@@ -472,7 +476,7 @@ c.ConfigurableHTTPProxy.auth_token = {self.token!r}
             )
 
     def processes(self):
-        """The students' servers and kernels: kind, number, share of the memory in MiB, CPU seconds."""
+        """The students' servers and kernels: kind, number, share of memory in MiB, CPU seconds."""
         import psutil
 
         for process in psutil.process_iter():
