@@ -67,8 +67,9 @@ def main(counts):
 
 
 def a_class(hub, count):
-    """So many students at once, from the login to the end; what it took them."""
+    """So many students at once, from the login to the end. In pairs: the median, the largest."""
     students = [Student(hub, f"s{count}-{k:02}") for k in range(count)]
+    others = round(os.getloadavg()[0], 1)
     started, over = time.perf_counter(), threading.Event()
     with ThreadPoolExecutor(count + 1) as pool:
         watched = pool.submit(watch, hub, over)
@@ -77,19 +78,15 @@ def a_class(hub, count):
     cells = [seconds for student in students for seconds in student.cells]
     row = {
         "students": count,
-        "seconds": round(time.perf_counter() - started),
-        "start": spread([student.start for student in students if student.start]),
+        "load before": others,  # of the machine, by other work
+        "seconds in all": round(time.perf_counter() - started),
+        "server after": spread([student.start for student in students if student.start]),
         "cell": spread(cells),
         "first cell": spread([student.cells[0] for student in students if student.cells]),
         **watched.result(),
         "failures": [said for student in students for said in student.failures],
     }
-    print(
-        f"{count} students in {row['seconds']} s; median and largest: server there after "
-        f"{row['start']}, first cell {row['first cell']}, cell {row['cell']} s; MiB {row['MiB']}; "
-        f"CPU seconds {row['CPU seconds']}; failures: {row['failures'] or 0}",
-        flush=True,
-    )
+    print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
     return row
 
 
