@@ -413,7 +413,7 @@ class Hub:
 
         self.folder, self.version = folder, jupyterhub.__version__
         self.homes, self.edition = folder / "homes", folder / "student"
-        self.runs = shared_runs()
+        self.data, self.runs = shared_folders()
         self.port, self.api, self.hub_port = map(free_port, range(3))
         self.url = f"http://127.0.0.1:{self.port}"
         self.token = secrets.token_hex(32)
@@ -443,7 +443,7 @@ c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {str(self.homes / "{username}")!r}
 c.Spawner.environment |= {{
-    "LABUTILS_DATA": {os.environ.get("LABUTILS_DATA", "")!r},
+    "LABUTILS_DATA": {self.data!r},
     "LABUTILS_RUNS": "~/.cache/labutils/runs:" + {self.runs!r},
     "OMP_NUM_THREADS": "1",
 }}
@@ -506,14 +506,18 @@ def python(*words):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def shared_runs():
-    """The folder in which the run is that the cells take up: trained there, if it has to be."""
+def shared_folders():
+    """Where MNIST is, and the run that the cells take up: trained there, if it has to be."""
     code = (
-        "import labutils as lab, labutils.runtime as runtime\n"
+        "import labutils as lab, os\n"
+        "from labutils import mnist, runtime\n"
         "lab.trained('classifier', lab.load(source='mnist'))\n"
+        "named = runtime.environment_folder(os.environ.get('LABUTILS_DATA'))\n"
+        "folders = [folder for folder in (named, runtime.cache_folder()) if folder]\n"
+        "print(next(iter(mnist.find_or_download(folders).values())).parent)\n"
         "print(runtime.runs_folders()[0])"
     )
-    return python("-c", code).splitlines()[-1]
+    return python("-c", code).splitlines()[-2:]
 
 
 def wait_for(url, process):
