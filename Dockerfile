@@ -14,6 +14,9 @@ RUN python3 -m venv /opt/venv \
     && pip install --constraint constraints.txt uv \
     && grep -v '^-e' requirements.txt \
     | uv pip install --torch-backend cpu -r - jupyterhub nbgitpuller notebook
+# The version of the hub that starts it: --build-arg HUB='jupyterhub==5.*'
+ARG HUB=jupyterhub
+RUN uv pip install "$HUB"
 
 # The complete edition stays behind in a stage of its own.
 FROM installed AS edition
@@ -25,10 +28,10 @@ FROM installed
 COPY pyproject.toml ./
 COPY labutils labutils
 RUN uv pip install --no-deps --editable . && python -m compileall -q labutils
-# MNIST is downloaded, or was mounted there; what several notebooks need is trained, in minutes.
+# MNIST is downloaded, or was mounted there; what notebooks need is trained, in minutes.
 ENV LABUTILS_DATA=/opt/mnist
-RUN LABUTILS_RUNS=/opt/runs python -c "import labutils as lab; from labutils.recipes import RECIPES; \
-digits = lab.load(source='mnist'); print([lab.trained(name, digits) for name in RECIPES])"
+COPY tools/runs.py tools/
+RUN python tools/runs.py /opt/runs
 COPY tools/jupyter jupyter
 ENV JUPYTER_CONFIG_PATH=/opt/course/jupyter
 COPY tools/carrying.py tools/merging.py tools/

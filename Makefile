@@ -4,7 +4,7 @@ include tools/venv.mk
 .DEFAULT_GOAL := help
 TOOLS := .venv/tools
 
-.PHONY: help lab student doctor run slides site test browser test-all bundled lint format bench sync pins clean
+.PHONY: help lab student doctor run runs slides site test browser test-all bundled lint format bench sync pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ doctor:  ## say what is wrong with what is installed, and what to do
 
 run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their limits
 	@$(BIN)/python tools/run.py
+
+runs: $(STAMP)  ## train all that the notebooks take up, for a class to share: RUNS=folder
+	@$(BIN)/python tools/runs.py $(RUNS)
 
 slides: $(STAMP)  ## make the decks of slides, in build/slides; needs npm
 	@$(BIN)/python tools/slides.py

@@ -2,6 +2,7 @@
 
 from labutils.runtime import atomic_write, warn
 
+import errno
 import io
 import math
 import zipfile
@@ -10,7 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-FULL = (torch.OutOfMemoryError, MemoryError)  # memory, not a file, is at fault
+
+def memory_is_full(error: Exception) -> bool:
+    """Whether memory, not a file, is at fault. For the CPU torch has no error of its own."""
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return known or getattr(error, "errno", None) == errno.ENOMEM or "CPUAllocator" in str(error)
 
 
 class Checkpoint:
@@ -27,9 +32,9 @@ class Checkpoint:
             run.load_state_dict(read(self.file, run.device))
         except (FileNotFoundError, NotADirectoryError):
             pass
-        except FULL:
-            raise
-        except Exception:  # there is no end to what a damaged file can raise
+        except Exception as error:  # there is no end to what a damaged file can raise
+            if memory_is_full(error):
+                raise
             warn(f"{self.file} is damaged or cannot be read: training starts again.")
             return start()
         return run

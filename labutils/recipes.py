@@ -6,7 +6,7 @@ take it up from there. What a student trains is not kept.
 
 from labutils import estimators
 from labutils.autoregressive import BeliefNetwork
-from labutils.checkpoints import FULL, Checkpoint, read
+from labutils.checkpoints import Checkpoint, memory_is_full, read
 from labutils.data import Digits, binarize
 from labutils.models import AutoEncoder, BernoulliVAE, Classifier, GaussianVAE, start_at_mean
 from labutils.objectives import elbo, exact_elbo
@@ -195,9 +195,9 @@ def _finished(name, file, model, settings):
         try:
             state = read(folder / file)
             history = kept_history(state, model, settings.epochs)
-        except FULL:
-            raise
-        except Exception:  # what is damaged is named when training starts again
+        except Exception as error:  # what is damaged is named when training starts again
+            if memory_is_full(error):
+                raise
             continue
         if len(history) == settings.epochs:
             model.eval().load_state_dict(state["best"])

@@ -19,6 +19,7 @@ from labutils.runtime import seeded
 from labutils.training import Settings
 
 import ast
+import errno
 import hashlib
 import inspect
 import os
@@ -356,7 +357,7 @@ COMPUTING = (
     training._train_on, runtime.own_seed, data.binarize,
 )  # fmt: skip
 # of what COMPUTING holds, and the format that it goes with
-FINGERPRINT, UNDER_FORMAT = "6350373d5d274741", 2
+FINGERPRINT, UNDER_FORMAT = "79f932809af1aaee", 2
 
 
 def without_docstrings(source):
@@ -520,10 +521,22 @@ def test_code_in_a_kept_run_is_not_executed(runs, tmp_path):
     assert not (tmp_path / "code was executed").exists()
 
 
+def fail(error):
+    raise error
+
+
+FULL = {
+    "Python's": lambda: fail(MemoryError()),
+    "an accelerator's": lambda: fail(torch.OutOfMemoryError()),
+    "the system's": lambda: fail(OSError(errno.ENOMEM, "Cannot allocate memory")),
+    "torch's for the CPU": lambda: torch.empty(10**15),
+}
+
+
 @pytest.mark.parametrize("reader", [checkpoints, recipes])
-@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+@pytest.mark.parametrize("full", FULL)
 def test_a_kept_run_is_not_called_damaged_where_memory_is_full(
-    error, reader, runs, watch, monkeypatch
+    full, reader, runs, watch, monkeypatch
 ):
     watch(2 * STEPS + 3, interrupt)
     with pytest.warns(UserWarning, match="interrupted"):
@@ -531,12 +544,8 @@ def test_a_kept_run_is_not_called_damaged_where_memory_is_full(
     (path,) = files(runs)
     before = path.read_bytes()
     watch()
-
-    def full(*arguments):
-        raise error
-
-    monkeypatch.setattr(reader, "read", full)
-    with pytest.raises(error):
+    monkeypatch.setattr(reader, "read", lambda *arguments: FULL[full]())
+    with pytest.raises((MemoryError, torch.OutOfMemoryError, OSError, RuntimeError)):
         trained("dropout", small_digits())
     assert path.read_bytes() == before
 
@@ -614,17 +623,28 @@ def train_here(folder):
     torch.set_num_threads(1)
     os.environ["LABUTILS_RUNS"] = str(folder)
     RECIPES.update(OWN)
+
+    def note(value, model):
+        if model.training:
+            with open(folder.parent / "steps", "ab") as steps:
+                steps.write(b".")
+        return value
+
+    globals()["disturb"] = note
     trained("dropout", small_digits())
 
 
-def test_two_that_train_the_same_at_once_train_it_once_each_or_wait(processes, runs, watch):
-    started = [processes.Process(target=train_here, args=(runs,)) for _ in range(3)]
+def test_of_many_that_want_the_same_at_once_one_trains_it_and_the_others_find_it(
+    processes, runs, watch
+):
+    started = [processes.Process(target=train_here, args=(runs,)) for _ in range(8)]
     for process in started:
         process.start()
     for process in started:
         process.join(60)
         assert process.exitcode == 0
     assert len(files(runs)) == 1
+    assert (runs.parent / "steps").stat().st_size == EPOCHS * STEPS
     calls = watch()
     model, _ = trained("dropout", small_digits())
     assert calls == []
