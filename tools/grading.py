@@ -29,6 +29,7 @@ try:
 
     import nbformat
     from joblib import cpu_count
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
     from nbformat.v4 import new_code_cell
     from nbgrader.api import Gradebook
     from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
@@ -221,7 +222,16 @@ def judge(blank, path, seed, uid):
     except Exception as error:  # whatever is wrong with it
         problem = str(error).strip().partition("\n")[0][:80]
         return refused(blank, f"{path.name} cannot be read: {problem}")
-    return judging.judged(notebook, seed, uid)
+    return harmless(judging.judged(notebook, seed, uid), blank)
+
+
+def harmless(notebook, blank):
+    """Without what a student's text or output might do in the browser of who reads it."""
+    ours, clean = {cell.source for cell in blank.cells}, SanitizeHTML()
+    for cell in notebook.cells:
+        if cell.cell_type == "code" or cell.source not in ours:
+            clean.preprocess_cell(cell, {}, 0)
+    return notebook
 
 
 def refused(blank, why):
@@ -259,6 +269,9 @@ def enter(course, blanks, results):
         write(course / "source" / name / f"{name}.ipynb", blanks[name])
         write(course / "submitted" / student / name / f"{name}.ipynb", notebook)
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.HTMLExporter.template_name = "points"
+    config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
+    config.HTMLExporter.extra_template_basedirs = str(editions.TOOLS / "templates")
     with warnings.catch_warnings(action="ignore"):  # nbgrader's, of SQLAlchemy's newest version
         for name in {name for name, _, _ in results}:
             where = CourseDirectory(config=config, root=str(course), assignment_id=name)
