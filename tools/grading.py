@@ -72,7 +72,10 @@ def main(words=None):
         for name in sorted({name for found in files.values() for name in found})
         for student in files
     ]
-    results = dict(zip(jobs, judged(jobs, blanks, salt(course), uid), strict=True))
+    try:
+        results = dict(zip(jobs, judged(jobs, blanks, salt(course), uid), strict=True))
+    except RuntimeError as error:
+        sys.exit(str(error))
     enter(course, blanks, results)
     carrying.write(course / "points.csv", table(course, blanks, results))
     print(f"{course}: points.csv, and a page for each student in feedback/")

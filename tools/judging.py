@@ -46,8 +46,8 @@ PLAIN = TransformerManager().transform_cell  # from %magic to Python
 THEIRS = object()  # an answer that is in the student's kernel
 
 
-class Lost(Exception):
-    """The kernel has ended, or hangs."""
+class Lost(BaseException):  # no Exception, which the search for a reason passes over
+    """The kernel has ended, hangs, or did not start."""
 
 
 class Client(NotebookClient):
@@ -72,6 +72,14 @@ class Kernel:
         manager = AsyncKernelManager(kernel_name="student", kernel_spec_manager=specs)
         one = new_notebook(cells=[new_code_cell()])
         self.client = Client(one, km=manager, timeout=SECONDS, allow_errors=True)
+        try:
+            self.start()
+        except RuntimeError as error:  # another process may have taken its ports
+            self.__exit__()
+            raise Lost("it did not start.") from error
+        return self
+
+    def start(self):
         kept = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT", "LANG") if k in os.environ}
         own = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "LABUTILS_RUNS", "LABUTILS_PROGRESS")
         self.client.start_new_kernel(
@@ -84,7 +92,6 @@ class Kernel:
             | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "STUDENT_UID": str(self.uid)},
         )
         self.client.start_new_kernel_client()
-        return self
 
     def __exit__(self, *_):
         self.client.shutdown_kernel = "immediate"
@@ -185,13 +192,14 @@ def tensor(sent):
 
 def judged(notebook, seed: str, uid: int = 0):
     """The notebook with the outputs of what is graded, and a verdict in each grading cell."""
-    sources, outcomes, lost, blame = graded(notebook.cells), {}, set(), {}
+    sources, lost = graded(notebook.cells), set()
+    outcomes, blame = {}, {}  # by exercise; what its cell failed with
 
     def attempt(kernel):
         for index, cell in enumerate(notebook.cells):
             name = grades(cell)
             if name and name not in outcomes:
-                outcomes[name] = False, "the call of its answer did not end well."
+                outcomes[name] = False, "it could not be judged."
                 try:
                     right, why = kernel.verdict(name, f"{seed} {name}")
                     outcomes[name] = right, why or blame.get(name, "no check of it was reached.")
@@ -208,16 +216,17 @@ def judged(notebook, seed: str, uid: int = 0):
                 finally:
                     for output in cell.outputs:
                         if output.output_type == "error":
-                            why = f"its cell failed: {output.ename}: {output.evalue}"
+                            why = ": ".join(filter(None, (output.ename, output.evalue)))
                             blame.update(dict.fromkeys(CHECKED.findall(cell.source), why))
 
+    started = False
     for _ in range(KERNELS):
-        try:
-            with Kernel(uid) as kernel:
-                attempt(kernel)
+        with suppress(Lost), Kernel(uid) as kernel:
+            started = True
+            attempt(kernel)
             break
-        except Lost:
-            continue
+    if not started:
+        raise RuntimeError("No kernel starts: does a notebook run in JupyterLab?")
     for cell in notebook.cells:
         if name := grades(cell):
             lost_too = False, f"its notebook has ended {KERNELS} kernels before."
