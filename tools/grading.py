@@ -63,7 +63,7 @@ def main(words=None):
         parser.error(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
     uid = first_uid()
     course = folder.with_name(f"{folder.name}-graded")
-    course.mkdir(exist_ok=True)
+    course.mkdir(mode=0o700, exist_ok=True)
     carrying.write(course / "nbgrader_config.py", CONFIG)
     blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
     files = {student: newest(path, blanks) for student, path in handed_in.items()}
