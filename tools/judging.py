@@ -94,8 +94,9 @@ class Kernel:
         self.client.start_new_kernel_client()
 
     def __exit__(self, *_):
-        self.client.shutdown_kernel = "immediate"
-        self.client._cleanup_kernel()
+        if self.client.km:  # which goes with a kernel that did not start
+            self.client.shutdown_kernel = "immediate"
+            self.client._cleanup_kernel()
         if self.uid:  # whatever it has started, in sessions of their own perhaps
             kill = f"import os; os.getuid() == {self.uid} and os.kill(-1, 9)"
             drop = {"user": self.uid, "group": self.uid, "extra_groups": []}

@@ -24,18 +24,18 @@ def bind():
 
         import psutil
 
-        uid = int(os.environ["STUDENT_UID"])
-        if uid:
+        if uid := int(os.environ["STUDENT_UID"]):
             os.setgroups([])
             os.setgid(uid)
             os.setuid(uid)
-        own = [p for p in psutil.process_iter() if p.uids().real == os.getuid()]
-        threads = sum(p.num_threads() for p in own)  # of this user, as the limit counts them
+        user = os.getuid()  # whose threads the limit counts
+        seen = [p.info for p in psutil.process_iter(["uids", "num_threads"])]
+        own = [info["num_threads"] for info in seen if info["uids"] and info["uids"].real == user]
         for what, limit in (
             ("RLIMIT_AS", MEMORY),
             ("RLIMIT_CPU", CPU_SECONDS),
             ("RLIMIT_FSIZE", FILE),
-            ("RLIMIT_NPROC", threads + PROCESSES),
+            ("RLIMIT_NPROC", sum(own) + PROCESSES),
             ("RLIMIT_CORE", 0),
         ):
             with suppress(ValueError, OSError):  # macOS has no limit of memory
