@@ -1,6 +1,6 @@
 """Seconds that grading takes: submissions of one notebook, as many at a time as there are cores.
 
-    python benchmarks/grading.py [--students 30]
+python benchmarks/grading.py [--students 30]
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main():
         folder = Path(scratch, "class")
         for k in range(students):
             notebook, cells = handed_in.solved(*handed_in.NAMES[: k % 8])
-            handed_in.half_done(cells)
+            handed_in.half_done(notebook, cells)
             path = folder / f"student{k:02}" / f"{handed_in.STEM}.ipynb"
             path.parent.mkdir(parents=True)
             nbformat.write(notebook, path)

@@ -9,6 +9,7 @@ import grading
 import judging
 
 import csv
+import html
 import os
 import re
 import shutil
@@ -52,9 +53,12 @@ def solved(*names):
     return notebook, cells
 
 
-def half_done(cells):
+def half_done(notebook, cells):
+    """A mistake in each of two, and a word on the investigation."""
     cells["half_width"].source = cells["half_width"].source.replace("1.96 * ", "")
     cells["dropout_bug"].source = cells["dropout_bug"].source.replace('"C"', '"A"')
+    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
+    notebook.cells[at + 1].source = "At 500 digits it helps: `a < b`."
 
 
 def harmful(cells):
@@ -114,8 +118,10 @@ def folder(tmp_path_factory):
     hand_in(folder, "perfect", solved(*NAMES)[0])
     hand_in(folder, "empty", blank()[0])
     notebook, cells = solved("parameter_count", "dropout_bug", "half_width")
-    half_done(cells)
+    half_done(notebook, cells)
+    hand_in(folder, "half", blank()[0], "02_mlp_classifier (1)", age=100)
     hand_in(folder, "half", notebook)
+    hand_in(folder, "half", nbformat.v4.new_notebook(), "shopping")
     notebook, cells = solved(*NAMES)
     harmful(cells)
     hand_in(folder, "harmful", notebook)
@@ -125,9 +131,6 @@ def folder(tmp_path_factory):
     notebook, cells = solved(*NAMES)
     with_help(notebook, cells)
     hand_in(folder, "helped", notebook)
-    hand_in(folder, "two", blank()[0], "02_mlp_classifier (1)", age=100)
-    hand_in(folder, "two", solved("half_width")[0])
-    hand_in(folder, "two", nbformat.v4.new_notebook(), "shopping")
     (folder / "corrupt").mkdir()
     (folder / "corrupt" / f"{STEM}.ipynb").write_text('{"cells": [{"source": "lab.check(')
     (folder / "none").mkdir()
@@ -162,7 +165,7 @@ def right(*names):
 def test_each_right_answer_has_its_point_and_no_other(graded):
     assert points(graded, "perfect") == right(*NAMES)
     assert points(graded, "empty") == right()
-    assert points(graded, "half") == right("parameter_count")
+    assert points(graded, "half") == right("parameter_count"), "the newest of two files"
     assert graded["half", "half_width"]["reason"].startswith("This is an interval for another")
     assert graded["half", "cross_entropy"]["reason"] == "not answered yet."
     assert graded["half", "cross_entropy"]["exercise"] == "2.5"
@@ -187,8 +190,7 @@ def test_helpers_count_and_a_reference_that_is_checked_again_does_not(graded):
     assert graded["helped", "train_steps"]["reason"] == "not answered yet."
 
 
-def test_of_two_files_the_newest_counts_and_who_hands_in_nothing_has_a_reason(graded):
-    assert points(graded, "two") == right("half_width")
+def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
     assert points(graded, "corrupt") == points(graded, "none") == right()
     assert "cannot be read" in graded["corrupt", "half_width"]["reason"]
     assert graded["none", "half_width"]["reason"] == "nothing was handed in."
@@ -196,29 +198,30 @@ def test_of_two_files_the_newest_counts_and_who_hands_in_nothing_has_a_reason(gr
 
 def test_an_investigation_waits_for_a_person_where_there_is_something_to_read(graded):
     assert graded["empty", "investigation"]["points"] == "0"
-    assert graded["perfect", "investigation"]["points"] == "0"
+    assert graded["half", "investigation"]["points"] == ""
+    assert graded["half", "investigation"]["reason"] == "waits for a person"
 
 
 def test_each_student_has_a_page_with_the_reasons_and_without_scripts(folder, graded):
     for student in {student for student, _ in graded}:
         page = Path(f"{folder}-graded/feedback/{student}/{STEM}/{STEM}.html").read_text("utf-8")
         assert all(f'id="{name}"' in page for name in (*NAMES, "investigation"))
-        assert graded[student, "half_width"]["reason"].partition("\n")[0] in page
+        assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in page
         assert "<script>alert(1)" not in page
 
 
 def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
     from nbgrader.api import Gradebook
 
-    for student in {s for s, _ in graded} - {"half", "perfect"}:
+    for student in {student for student, _ in graded} - {"half"}:
         shutil.rmtree(folder / student)
+    place = "investigation", STEM, STEM, "half"
     with Gradebook(f"sqlite:///{folder}-graded/gradebook.db") as book:
-        grade_ = book.find_grade("investigation", STEM, STEM, "perfect")
-        grade_.manual_score, grade_.needs_manual_grade = 2, False
-        book.find_comment("investigation", STEM, STEM, "perfect").manual_comment = "Three seeds!"
+        book.find_grade(*place).manual_score = 2
+        book.find_comment(*place).manual_comment = "Three seeds!"
         book.db.commit()
     again = grade(folder)
-    assert {s for s, _ in again} == {"half", "perfect"}
+    assert {student for student, _ in again} == {"half"}
     assert all(again["half", name] == graded["half", name] for name in NAMES)
-    last = again["perfect", "investigation"]
+    last = again["half", "investigation"]
     assert (last["points"], last["reason"]) == ("2", "points by a person. Three seeds!")

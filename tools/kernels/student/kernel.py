@@ -30,7 +30,9 @@ def bind():
             os.setuid(uid)
         user = os.getuid()  # whose threads the limit counts
         seen = [p.info for p in psutil.process_iter(["uids", "num_threads"])]
-        own = [info["num_threads"] for info in seen if info["uids"] and info["uids"].real == user]
+        own = [
+            info["num_threads"] or 0 for info in seen if info["uids"] and info["uids"].real == user
+        ]
         for what, limit in (
             ("RLIMIT_AS", MEMORY),
             ("RLIMIT_CPU", CPU_SECONDS),
