@@ -13,20 +13,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "grading")]
 
-if not find_spec("nbgrader"):
-    print("grading: not measured, since nbgrader is not installed (requirements-tools.txt)")
-    sys.exit()
-
-import grading
-import nbformat
-import test_grading as handed_in
-from joblib import cpu_count
-
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--students", type=int, default=30)
     students = parser.parse_args().students
+    if not find_spec("nbgrader"):
+        sys.exit(print("grading: not measured, since nbgrader is not installed"))
+
+    import grading
+
+    import nbformat
+    import test_grading as handed_in
+    from joblib import cpu_count
+
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "class")
         for k in range(students):

@@ -32,7 +32,12 @@ try:
     from nbconvert.preprocessors.sanitize import SanitizeHTML
     from nbformat.v4 import new_code_cell
     from nbgrader.api import Gradebook
-    from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+    from nbgrader.converters import (
+        Autograde,
+        GenerateAssignment,
+        GenerateFeedback,
+        NbGraderException,
+    )
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import PyFileConfigLoader
 except ImportError as error:
@@ -275,13 +280,19 @@ def enter(course, blanks, results):
     config.HTMLExporter.template_name = "points"
     config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
     config.HTMLExporter.extra_template_basedirs = str(editions.TOOLS / "templates")
+    log = course / "nbgrader.log"
+    logging.getLogger("traitlets").addHandler(logging.FileHandler(log, "w", "utf-8"))
     with warnings.catch_warnings(action="ignore"):  # nbgrader's, of SQLAlchemy's newest version
         for name in {name for name, _, _ in results}:
             where = CourseDirectory(config=config, root=str(course), assignment_id=name)
             for step in (GenerateAssignment, Autograde, GenerateFeedback):
-                converter = step(coursedir=where, config=config, force=True)
-                converter.log.setLevel(logging.ERROR)
-                converter.start()
+                try:
+                    step(coursedir=where, config=config, force=True).start()
+                except NbGraderException:
+                    sys.exit(
+                        f"nbgrader stopped; {log} says why. If exercises came or went since the "
+                        f"folder was graded first, copy it, and grade the copy."
+                    )
 
 
 def write(path, notebook):
