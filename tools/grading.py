@@ -199,7 +199,8 @@ def answered(blank, path):
 
 def investigation(cells, ours):
     """Which cells are about it: up to the next text of the course that comes after code."""
-    start = next((k for k, cell in enumerate(cells) if is_investigation(cell)), len(cells))
+    asked = (k for k, cell in enumerate(cells) if is_investigation(cell) and cell.id in ours)
+    start = next(asked, len(cells))
     code = next((k for k in range(start, len(cells)) if cells[k].cell_type == "code"), start)
     after = (k for k in range(code, len(cells)) if cells[k].cell_type == "markdown")
     return range(start, next((k for k in after if cells[k].id in ours), len(cells)))

@@ -58,7 +58,7 @@ def half_done(notebook, cells):
     cells["half_width"].source = cells["half_width"].source.replace("1.96 * ", "")
     cells["dropout_bug"].source = cells["dropout_bug"].source.replace('"C"', '"A"')
     at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
-    notebook.cells[at + 1].source = "At 500 digits it helps: `a < b`."
+    notebook.cells[at + 1].source = "It helps: $a < b$. <script>alert(1)</script>"
 
 
 def harmful(cells):
@@ -92,10 +92,10 @@ def tampered(notebook, cells):
 
 
 def with_help(notebook, cells):
-    """A helper in a cell of its own, answers in copies below, and a script in a text."""
+    """A helper in a cell of its own, an answer in a copy below, and one that is checked twice."""
     at = notebook.cells.index(cells["half_width"])
     helper = new_code_cell("from statistics import NormalDist as N\nz = N().inv_cdf(0.975)")
-    text = new_markdown_cell("**Investigate** <script>alert(1)</script>")
+    text = new_markdown_cell("**Investigate** it? Not now.")
     copy = new_code_cell(cells["half_width"].source.replace("1.96", "z"))
     notebook.cells[at + 1 : at + 1] = [helper, copy, text]
     cells["half_width"].source = cells["half_width"].source.replace("1.96", "2.5")
@@ -208,6 +208,7 @@ def test_each_student_has_a_page_with_the_reasons_and_without_scripts(folder, gr
         assert all(f'id="{name}"' in page for name in (*NAMES, "investigation"))
         assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in page
         assert "<script>alert(1)" not in page
+        assert ("alert(1)" in page) == (student == "half")
 
 
 def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
