@@ -37,7 +37,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 TOOLS = Path(__file__).resolve().parent
-SECONDS = 20  # of a cell, and of a call of an answer, which stops itself after 5
+SECONDS = 60  # of a cell, and of a call of an answer, which stops itself after 10
 KERNELS = 5  # that a notebook may use up
 OUTPUT = 1 << 20  # characters that are read of a cell
 REASON = 1_000  # characters
