@@ -189,11 +189,14 @@ def answered(blank, path):
         if tried and cell.source == editions.ROOM and cell.metadata.get("nbgrader"):
             cell.source += "\n\n(Nothing was written in this place.)"  # but a person has to look
     run = judging.graded(new.cells)
+    for k in run:
+        new.cells[k].outputs = []  # an investigation's stay as they were handed in
     new.cells = [
         cell
         for k, cell in enumerate(new.cells)
         if k in run or k in open_ended or judging.grades(cell) or "**Exercise" in cell.source
     ]
+    nbformat.validate(new)
     return new
 
 
@@ -231,16 +234,23 @@ def judge(blank, path, seed, uid):
     except Exception as error:  # whatever is wrong with it
         problem = str(error).strip().partition("\n")[0][:80]
         return refused(blank, f"{path.name} cannot be read: {problem}")
-    return harmless(judging.judged(notebook, seed, uid), blank)
+    notebook = judging.judged(notebook, seed, uid)
+    try:
+        harmless(notebook, blank)
+        nbformat.validate(notebook)
+    except Exception:  # a kernel may send anything
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and not judging.grades(cell):
+                cell.outputs = []
+    return notebook
 
 
 def harmless(notebook, blank):
-    """Without what a student's text or output might do in the browser of who reads it."""
+    """Take out what a student's text or output might do in the browser of who reads it."""
     ours, clean = {cell.source for cell in blank.cells}, SanitizeHTML()
     for cell in notebook.cells:
         if cell.cell_type == "code" or cell.source not in ours:
             clean.preprocess_cell(cell, {}, 0)
-    return notebook
 
 
 def refused(blank, why):

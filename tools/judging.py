@@ -202,13 +202,14 @@ def judged(notebook, seed: str, uid: int = 0):
         for index, cell in enumerate(notebook.cells):
             name = grades(cell)
             if name and name not in outcomes:
-                outcomes[name] = False, "it could not be judged."
                 try:
                     right, why = kernel.verdict(name, f"{seed} {name}")
                     outcomes[name] = right, why or blame.get(name, "no check of it was reached.")
                 except Lost as end:
                     outcomes[name] = False, str(end)
                     raise
+                except Exception as error:  # a kernel that was changed may reply anything
+                    outcomes[name] = False, f"it could not be judged: {error!r}"
             elif index in sources and index not in lost:
                 try:
                     cell.outputs = kernel.run(sources[index])
@@ -219,7 +220,7 @@ def judged(notebook, seed: str, uid: int = 0):
                 finally:
                     for output in cell.outputs:
                         if output.output_type == "error":
-                            why = ": ".join(filter(None, (output.ename, output.evalue)))
+                            why = f"{output.ename}: {output.evalue}".removeprefix(": ")
                             blame.update(dict.fromkeys(CHECKED.findall(cell.source), why))
 
     started = False
