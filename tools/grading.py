@@ -291,6 +291,8 @@ def enter(course, blanks, results):
     config.HTMLExporter.template_name = "points"
     config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
     config.HTMLExporter.extra_template_basedirs = str(editions.TOOLS / "templates")
+    programs = os.path.dirname(sys.executable)  # nbgrader calls alembic by its name
+    os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
     log = course / "nbgrader.log"
     logging.getLogger("traitlets").addHandler(logging.FileHandler(log, "w", "utf-8"))
     with warnings.catch_warnings(action="ignore"):  # nbgrader's, of SQLAlchemy's newest version
