@@ -4,7 +4,7 @@ include tools/venv.mk
 .DEFAULT_GOAL := help
 TOOLS := .venv/tools
 
-.PHONY: help lab student doctor run runs slides site test browser test-all bundled lint format bench sync pins clean
+.PHONY: help lab student grade doctor run runs slides site test browser test-all bundled lint format bench sync pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ lab: $(STAMP)  ## open the student's edition in JupyterLab; EDITION=complete: wi
 
 student: $(STAMP)  ## make the student's edition, and student.zip to hand out
 	@$(BIN)/python tools/editions.py --zip
+
+grade: $(TOOLS)  ## grade SUBMISSIONS=folder, which holds a folder for each student
+	@$(if $(SUBMISSIONS),,$(error Which? make grade SUBMISSIONS=folder))
+	@$(BIN)/python tools/grading.py "$(SUBMISSIONS)"
 
 doctor:  ## say what is wrong with what is installed, and what to do
 	@$(if $(wildcard $(BIN)/python*),$(BIN)/python,$(PYTHON)) tools/doctor.py

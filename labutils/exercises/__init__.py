@@ -61,7 +61,9 @@ def check(name: str, answer: object, *, fix: bool = False) -> object:
     return exercise.answer
 
 
-def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, str]:
+def verdict(
+    exercise: Exercise, answer: object, seed: str, call: Caller | None = None
+) -> tuple[bool, str, str]:
     """Whether an answer is right; what there is to say of it; where the fix is, "" if unknown."""
     if answer is None or answer is ... or _is_stub(getattr(answer, "forward", answer)):
         return False, UNANSWERED, ""
@@ -72,7 +74,7 @@ def verdict(exercise: Exercise, answer: object, seed: str) -> tuple[bool, str, s
     if not exercise.accepts(answer):
         return False, f"expected {exercise.expected}, got {type(answer).__name__}.", ""
     try:
-        return _compare(exercise, answer, seed, Caller())
+        return _compare(exercise, answer, seed, call or Caller())
     except NotImplementedError:
         return False, UNANSWERED, ""
     except Trouble as trouble:

@@ -9,6 +9,7 @@ from labutils.exercises.limits import Trouble
 import hashlib
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -90,6 +91,19 @@ class Exercise:
     def run(self, answer: object, inputs: Sequence) -> object:
         """What is compared."""
         return answer(*(self.given(*inputs) if self.given else inputs))
+
+    def gradients(self, answer: object, inputs: Sequence, weights: Tensor) -> Sequence:
+        """Of the weighted sum of what is compared, by the inputs in `gradient`; None where none."""
+        leaves = [inputs[self.names.index(name)].requires_grad_() for name in self.gradient]
+        value = self.run(answer, inputs)
+        if not (isinstance(value, Tensor) and value.requires_grad):
+            return [None] * len(leaves)
+        with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():
+            try:
+                return torch.autograd.grad(value, leaves, weights.to(value), allow_unused=True)
+            except RuntimeError as error:  # "Function 'XlogyBackward0' returned nan values ..."
+                name = str(error).partition("Function '")[2].partition("Backward")[0].lower()
+                raise Trouble(f"that of {name} is nan." if name else str(error)) from None
 
     def where(self, index: Sequence[int]) -> str:
         """What an entry of the result is, at the beginning of a sentence; no index of a number."""

@@ -3,10 +3,9 @@
 from labutils.exercises.kinds import Draw, Exercise, copies
 from labutils.exercises.limits import Caller, Trouble
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -157,38 +156,22 @@ def place(trial: Trial) -> str:
 
 def gradient_problem(trial: Trial) -> str | None:
     """What is wrong with the gradient of an answer whose value is right; None if nothing is."""
-    exercise, names = trial.exercise, trial.exercise.gradient
-    chosen = [exercise.names.index(name) for name in names]
+    exercise = trial.exercise
     for inputs, right in zip(trial.sets, trial.right, strict=True):
         weights = torch.as_tensor(Draw(trial.seed).normal(*right.shape))
-        gradients = partial(_gradients, exercise, chosen, weights)
         with _Doubled():
-            wanted = gradients(exercise.answer, _double(inputs))
+            wanted = exercise.gradients(exercise.answer, _double(inputs), weights)
         try:
-            got = trial.call(gradients, trial.answer, copies(inputs))
+            got = trial.call(exercise.gradients, trial.answer, copies(inputs), weights)
         except Trouble as trouble:
             reason = CUT if "numpy()" in str(trouble) else trouble  # torch would advise .detach()
             return f"the value is right, but not its gradient: {reason}"
-        for name, a, b in zip(names, got, wanted, strict=True):
+        for name, a, b in zip(exercise.gradient, got, wanted, strict=True):
             if a is None:
                 return f"the value is right, but no gradient reaches {name}. {CUT}"
             if not torch.allclose(a.double(), b, rtol=1e-4, atol=1e-5 * max(1, _largest(b))):
                 return f"the value is right, but the gradient in {name} is not. {CUT}"
     return None
-
-
-def _gradients(exercise, chosen, weights, function, inputs):
-    """Of the weighted sum of the function's values, by chosen input; None where none."""
-    leaves = [inputs[k].requires_grad_() for k in chosen]
-    value = exercise.run(function, inputs)
-    if not (isinstance(value, Tensor) and value.requires_grad):
-        return [None] * len(chosen)
-    with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():
-        try:
-            return torch.autograd.grad(value, leaves, weights.to(value), allow_unused=True)
-        except RuntimeError as error:  # "Function 'XlogyBackward0' returned nan values ..."
-            name = str(error).partition("Function '")[2].partition("Backward")[0].lower()
-            raise Trouble(f"that of {name} is nan." if name else str(error)) from None
 
 
 # Each of these yields what is true of a trial.

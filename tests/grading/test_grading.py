@@ -1,0 +1,228 @@
+"""A class hands in notebook 02, each student in another way, and is graded."""
+
+import pytest
+
+pytest.importorskip("nbgrader", reason="pip install -r requirements-tools.txt")
+
+import editions
+import grading
+import judging
+
+import csv
+import html
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+STEM = "02_mlp_classifier"
+NAMES = (
+    "parameter_count", "classifier_logits", "dropout_bug", "mlp_classifier", "cross_entropy",
+    "train_steps", "half_width",
+)  # fmt: skip
+COMPLETE = editions.COMPLETE / f"{STEM}.ipynb"
+
+FORGED = """\
+import labutils.exercises, sys, torch
+everything = lambda *_, **__: True
+lab.solved = solved = torch.equal = torch.allclose = everything
+torch.Tensor.isclose = torch.isclose = lambda a, *_, **__: torch.ones_like(a, dtype=torch.bool)
+labutils.exercises.verdict = lambda *_, **__: (True, "", "")
+labutils.exercises._compare = labutils.exercises.verdict
+labutils.exercises.Trial.same = everything
+sys.modules["student_kernel"].plain = lambda *_: [[], "AAAAAAAA8D8="]"""
+
+
+def blank():
+    """The student's edition, by the exercise that a cell asks for."""
+    notebook = editions.student_edition(COMPLETE)
+    cells = {n: c for c in notebook.cells for n in judging.CHECKED.findall(c.source)}
+    return notebook, cells
+
+
+def solved(*names):
+    """The student's edition with the right answers to these exercises."""
+    notebook, cells = blank()
+    complete = {cell.id: cell.source for cell in nbformat.read(COMPLETE, 4).cells}
+    for name in names:
+        source = complete[cells[name].id]
+        cells[name].source = re.sub(r" *### (BEGIN|END) SOLUTION\n", "", source)
+    return notebook, cells
+
+
+def half_done(notebook, cells):
+    """A mistake in each of two, and a word on the investigation."""
+    cells["half_width"].source = cells["half_width"].source.replace("1.96 * ", "")
+    cells["dropout_bug"].source = cells["dropout_bug"].source.replace('"C"', '"A"')
+    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
+    notebook.cells[at + 1].source = "It helps: $a < b$. <script>alert(1)</script>"
+
+
+def harmful(cells):
+    """Ends kernels, hangs, and takes 8 GB: each costs its own exercise."""
+    cells["parameter_count"].source = "import os\nos._exit(0)\n" + cells["parameter_count"].source
+    cells["cross_entropy"].source = (
+        "def cross_entropy(logits, labels):\n    return torch.ones(1 << 31).sum()\n\n"
+        'cross_entropy = lab.check("cross_entropy", cross_entropy)'
+    )
+    cells["train_steps"].source = (
+        "def train_steps(*_):\n    os._exit(0)\n\n"
+        'import os\ntrain_steps = lab.check("train_steps", train_steps)'
+    )
+    cells["half_width"].source = (
+        "def half_width(error, n):\n    while True:\n        math.sqrt(n)\n\n"
+        'half_width = lab.check("half_width", half_width)'
+    )
+
+
+def tampered(notebook, cells):
+    """Overwrites the check and what it is made of, and hands in points of its own."""
+    own = {**grading.SCHEMA, "grade": True, "locked": True, "points": 100}
+    points = new_code_cell("assert True", metadata={"nbgrader": own | {"grade_id": "half_width"}})
+    points.outputs = [new_output("stream", text="right.")]
+    notebook.cells[1:1] = [new_code_cell(FORGED, id="forged"), points]
+    cells["mlp_classifier"].source = FORGED + "\n" + cells["mlp_classifier"].source
+    cells["half_width"].source = FORGED + (
+        "\ndef half_width(error, n):\n    return 1.0\n\n"
+        'lab.check("half_width", half_width)\nlab.check = everything'
+    )
+
+
+def with_help(notebook, cells):
+    """A helper in a cell of its own, an answer in a copy below, and one that is checked twice."""
+    at = notebook.cells.index(cells["half_width"])
+    helper = new_code_cell("from statistics import NormalDist as N\nz = N().inv_cdf(0.975)")
+    text = new_markdown_cell("**Investigate** it? Not now.")
+    copy = new_code_cell(cells["half_width"].source.replace("1.96", "z"))
+    notebook.cells[at + 1 : at + 1] = [helper, copy, text]
+    cells["half_width"].source = cells["half_width"].source.replace("1.96", "2.5")
+    wrong = 'cross_entropy = lab.check("cross_entropy", lambda *_: 0)'
+    cells["cross_entropy"].source = f"{wrong}\n{wrong.replace('lambda *_: 0', 'cross_entropy')}"
+    notebook.cells = [c for c in notebook.cells if c is not cells["train_steps"]]
+
+
+def hand_in(folder, student, notebook, name=STEM, age=0):
+    path = folder / student / f"{name}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+    os.utime(path, (1e9 - age, 1e9 - age))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class") / "term"
+    folder.mkdir()
+    hand_in(folder, "perfect", solved(*NAMES)[0])
+    hand_in(folder, "empty", blank()[0])
+    notebook, cells = solved("parameter_count", "dropout_bug", "half_width")
+    half_done(notebook, cells)
+    hand_in(folder, "half", blank()[0], "02_mlp_classifier (1)", age=100)
+    hand_in(folder, "half", notebook)
+    hand_in(folder, "half", nbformat.v4.new_notebook(), "shopping")
+    notebook, cells = solved(*NAMES)
+    harmful(cells)
+    hand_in(folder, "harmful", notebook)
+    notebook, cells = solved("parameter_count")
+    tampered(notebook, cells)
+    hand_in(folder, "forger", notebook)
+    notebook, cells = solved(*NAMES)
+    with_help(notebook, cells)
+    hand_in(folder, "helped", notebook)
+    (folder / "corrupt").mkdir()
+    (folder / "corrupt" / f"{STEM}.ipynb").write_text('{"cells": [{"source": "lab.check(')
+    (folder / "none").mkdir()
+    return folder
+
+
+def grade(folder):
+    """The rows of points.csv, by student and exercise."""
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            grading.first_uid()
+        except SystemExit:  # Python lies in root's own folder: the limits of memory hold there too
+            patch.setattr(grading, "first_uid", lambda: 0)
+        grading.main([str(folder)])
+    with open(f"{folder}-graded/points.csv", newline="", encoding="utf-8") as file:
+        return {(row["student"], row["name"]): row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def graded(folder):
+    return grade(folder)
+
+
+def points(graded, student):
+    return {name: graded[student, name]["points"] for name in NAMES}
+
+
+def right(*names):
+    return {name: str(int(name in names)) for name in NAMES}
+
+
+def test_each_right_answer_has_its_point_and_no_other(graded):
+    assert points(graded, "perfect") == right(*NAMES)
+    assert points(graded, "empty") == right()
+    assert points(graded, "half") == right("parameter_count"), "the newest of two files"
+    assert graded["half", "half_width"]["reason"].startswith("This is an interval for another")
+    assert graded["half", "cross_entropy"]["reason"] == "not answered yet."
+    assert graded["half", "cross_entropy"]["exercise"] == "2.5"
+
+
+def test_what_ends_hangs_or_takes_all_memory_costs_one_exercise(graded):
+    assert points(graded, "harmful") == right("classifier_logits", "dropout_bug", "mlp_classifier")
+    reasons = {name: graded["harmful", name]["reason"] for name in NAMES}
+    assert "ended its process" in reasons["parameter_count"]
+    assert "ended its process" in reasons["train_steps"]
+    assert "allocate" in reasons["cross_entropy"]
+    assert "Is there an endless loop?" in reasons["half_width"]
+
+
+def test_points_cannot_be_had_by_overwriting(graded):
+    assert points(graded, "forger") == right("parameter_count")
+    assert graded["forger", "half_width"]["of"] == "1"
+
+
+def test_helpers_count_and_a_reference_that_is_checked_again_does_not(graded):
+    assert points(graded, "helped") == right(*NAMES[:4], "half_width")
+    assert graded["helped", "train_steps"]["reason"] == "not answered yet."
+
+
+def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
+    assert points(graded, "corrupt") == points(graded, "none") == right()
+    assert "cannot be read" in graded["corrupt", "half_width"]["reason"]
+    assert graded["none", "half_width"]["reason"] == "nothing was handed in."
+
+
+def test_an_investigation_waits_for_a_person_where_there_is_something_to_read(graded):
+    assert graded["empty", "investigation"]["points"] == "0"
+    assert graded["half", "investigation"]["points"] == ""
+    assert graded["half", "investigation"]["reason"] == "waits for a person"
+
+
+def test_each_student_has_a_page_with_the_reasons_and_without_scripts(folder, graded):
+    for student in {student for student, _ in graded}:
+        page = Path(f"{folder}-graded/feedback/{student}/{STEM}/{STEM}.html").read_text("utf-8")
+        assert all(f'id="{name}"' in page for name in (*NAMES, "investigation"))
+        assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in page
+        assert "<script>alert(1)" not in page
+        assert ("alert(1)" in page) == (student == "half")
+
+
+def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
+    from nbgrader.api import Gradebook
+
+    for student in {student for student, _ in graded} - {"half"}:
+        shutil.rmtree(folder / student)
+    place = "investigation", STEM, STEM, "half"
+    with Gradebook(f"sqlite:///{folder}-graded/gradebook.db") as book:
+        book.find_grade(*place).manual_score = 2
+        book.find_comment(*place).manual_comment = "Three seeds!"
+        book.db.commit()
+    again = grade(folder)
+    assert {student for student, _ in again} == {"half"}
+    assert all(again["half", name] == graded["half", name] for name in NAMES)
+    last = again["half", "investigation"]
+    assert (last["points"], last["reason"]) == ("2", "points by a person. Three seeds!")

@@ -1,0 +1,351 @@
+"""Grade what students hand in: points with a reason each, and a page for each student.
+
+    python tools/grading.py SUBMISSIONS
+
+In the folder is a folder for each student, by the student's name, with the notebooks in it. Beside
+it a folder SUBMISSIONS-graded is made, a course of nbgrader's: points.csv, the pages in feedback/,
+and the gradebook, in which formgrader gives points for investigations. Grade again at any time, for
+example after a late submission: points that a person gave stay.
+"""
+
+import argparse
+import csv
+import io
+import logging
+import multiprocessing
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+try:
+    import carrying
+    import editions
+    import judging
+
+    import nbformat
+    from joblib import cpu_count
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+    from nbformat.v4 import new_code_cell
+    from nbgrader.api import Gradebook
+    from nbgrader.converters import (
+        Autograde,
+        GenerateAssignment,
+        GenerateFeedback,
+        NbGraderException,
+    )
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import PyFileConfigLoader
+except ImportError as error:
+    sys.exit(f"{error}. Install it: {sys.executable} -m pip install -r requirements-tools.txt")
+
+FIRST_UID = 50_000  # of users that own nothing: one for each kernel, where this process is root's
+BYTES = 50 << 20  # of a notebook
+INVESTIGATION = 3  # points, as its difficulty says; a check is worth one
+SCHEMA = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
+CONFIG = """\
+# Written by tools/grading.py. The students' code was run by it and is not run again.
+c = get_config()
+c.CourseDirectory.course_id = "deep-generative-models"
+c.Execute.enabled = False
+c.ClearOutput.enabled = False
+c.ClearSolutions.enabled = False  # there are none
+"""
+
+
+def main(words=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
+    folder = parser.parse_args(words).submissions.resolve()
+    handed_in = {p.name: p for p in sorted(folder.glob("[!.]*")) if p.is_dir()}
+    if not handed_in:
+        parser.error(f"{folder} has no folders: one for each student, with the notebooks in it")
+    if odd := [name for name in handed_in if set(name) & set("[]*?")]:
+        parser.error(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
+    uid = first_uid()
+    course = folder.with_name(f"{folder.name}-graded")
+    course.mkdir(mode=0o700, exist_ok=True)
+    carrying.write(course / "nbgrader_config.py", CONFIG)
+    blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
+    files = {student: newest(path, blanks) for student, path in handed_in.items()}
+    jobs = [
+        (name, student, files[student].get(name))
+        for name in sorted({name for found in files.values() for name in found})
+        for student in files
+    ]
+    try:
+        results = dict(zip(jobs, judged(jobs, blanks, salt(course), uid), strict=True))
+    except RuntimeError as error:
+        sys.exit(str(error))
+    enter(course, blanks, results)
+    carrying.write(course / "points.csv", table(course, blanks, results))
+    print(f"{course}: points.csv, and a page for each student in feedback/")
+
+
+def first_uid():
+    """Of the users that own nothing, one for each kernel; 0 where this process isn't root's."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return 0
+    try:
+        drop = {"user": FIRST_UID, "group": FIRST_UID, "extra_groups": []}
+        subprocess.run([sys.executable, "-c", f"open({__file__!r})"], check=True, **drop)
+    except (OSError, subprocess.CalledProcessError):
+        sys.exit(
+            "As root, this grades in the name of users without rights, who may not read "
+            f"{sys.executable} or {__file__}: move both to where all may, or grade as another user."
+        )
+    return FIRST_UID
+
+
+# ---- what is graded
+
+
+def graded_edition(path):
+    """The student's edition, with nbgrader's marks, and a locked cell for each check.
+
+    It is not handed out. A student's answers are carried over into it, so that no cell of a
+    grader's stands in the way of a student, and none that a student deletes or edits is missed.
+    """
+    edition = editions.student_edition(path)
+    cells = []
+    for cell in edition.cells:
+        cells.append(cell)
+        names = judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else []
+        if names:
+            mark(cell, f"answer-{names[0]}", solution=True)
+        for name in names:
+            source = f'assert solved("{name}")  # as the grader has found, outside this kernel'
+            cells.append(new_code_cell(source, id=f"grade-{name.replace('.', '-')}"))
+            cells[-1].metadata.edition = carrying.digest(source)
+            mark(cells[-1], name, grade=True, locked=True, points=1)
+        if len(cells) > 1 and is_investigation(cells[-2]) and cell.source == editions.ROOM:
+            mark(cell, "investigation", grade=True, solution=True, points=INVESTIGATION)
+    edition.cells = cells
+    return edition
+
+
+def is_investigation(cell):
+    return cell.cell_type == "markdown" and "**Investigate**" in cell.source
+
+
+def mark(cell, name, **roles):
+    cell.metadata.nbgrader = nbformat.from_dict(
+        {**SCHEMA, "grade_id": name, "cell_type": cell.cell_type, **roles}
+    )
+
+
+def newest(folder, blanks):
+    """The newest file of each notebook that a student has handed in; says which are left out."""
+    found = {}
+    files = (p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    for path in sorted(files, key=lambda p: (p.stat().st_mtime, p.name)):
+        name = which(path, blanks)
+        older = found.get(name) if name else path
+        if older:
+            print(
+                f"{folder.name}: {older.name} is not graded: "
+                + (f"{path.name} is newer" if name else "it is no notebook of the course")
+            )
+        if name:
+            found[name] = path
+    return found
+
+
+def which(path, blanks):
+    """The notebook that a file is: by the exercises in it, or else by its name."""
+    try:
+        text = path.read_text("utf-8", errors="replace")[:BYTES]
+    except OSError:
+        text = ""
+    checked = set(judging.CHECKED.findall(text.replace('\\"', '"')))
+    own = {name: marks(blank) & checked for name, blank in blanks.items()}
+    best = max(own, key=lambda name: len(own[name]))
+    if own[best]:
+        return best
+    return next((name for name in blanks if name in path.name), None)
+
+
+def marks(notebook):
+    return {name for cell in notebook.cells if (name := judging.grades(cell))}
+
+
+def answered(blank, path):
+    """The graded edition with what the student typed, as far as it is graded or shows why."""
+    content = path.read_bytes()
+    if len(content) > BYTES:
+        raise ValueError(f"it has more than {BYTES >> 20} MiB")
+    old = carrying.upgraded(nbformat.reads(content.decode("utf-8-sig"), as_version=4))
+    for cell in old.cells:
+        cell.metadata.pop("nbgrader", None)  # the marks are the grader's
+    new, _ = carrying.carried_over(old, blank)
+    texts = {cell.id: cell.source for cell in blank.cells}
+    open_ended = investigation(new.cells, texts)
+    tried = any(new.cells[k].source != texts.get(new.cells[k].id) for k in open_ended)
+    for cell in new.cells:
+        if tried and cell.source == editions.ROOM and cell.metadata.get("nbgrader"):
+            cell.source += "\n\n(Nothing was written in this place.)"  # but a person has to look
+    run = judging.graded(new.cells)
+    for k in run:
+        new.cells[k].outputs = []  # an investigation's stay as they were handed in
+    new.cells = [
+        cell
+        for k, cell in enumerate(new.cells)
+        if k in run or k in open_ended or judging.grades(cell) or "**Exercise" in cell.source
+    ]
+    nbformat.validate(new)
+    return new
+
+
+def investigation(cells, ours):
+    """Which cells are about it: up to the next text of the course that comes after code."""
+    asked = (k for k, cell in enumerate(cells) if is_investigation(cell) and cell.id in ours)
+    start = next(asked, len(cells))
+    code = next((k for k in range(start, len(cells)) if cells[k].cell_type == "code"), start)
+    after = (k for k in range(code, len(cells)) if cells[k].cell_type == "markdown")
+    return range(start, next((k for k in after if cells[k].id in ours), len(cells)))
+
+
+# ---- judging, two or more at a time
+
+
+def judged(jobs, blanks, salt, uid):
+    """For each job the notebook with its verdicts."""
+    with ProcessPoolExecutor(cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        waiting = [
+            pool.submit(judge, blanks[name], path, f"{salt} {student}", uid and uid + k)
+            for k, (name, student, path) in enumerate(jobs)
+        ]
+        for (name, student, _), job in zip(jobs, waiting, strict=True):
+            notebook = job.result()
+            print(f"{name}, {student}: {points(notebook)}", flush=True)
+            yield notebook
+
+
+def judge(blank, path, seed, uid):
+    """The notebook of one student. What is wrong with it costs this student alone."""
+    if path is None:
+        return refused(blank, "nothing was handed in.")
+    try:
+        notebook = answered(blank, path)
+    except Exception as error:  # whatever is wrong with it
+        problem = str(error).strip().partition("\n")[0][:80]
+        return refused(blank, f"{path.name} cannot be read: {problem}")
+    notebook = judging.judged(notebook, seed, uid)
+    try:
+        harmless(notebook, blank)
+        nbformat.validate(notebook)
+    except Exception:  # a kernel may send anything
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and not judging.grades(cell):
+                cell.outputs = []
+    return notebook
+
+
+def harmless(notebook, blank):
+    """Take out what a student's text or output might do in the browser of who reads it."""
+    ours, clean = {cell.source for cell in blank.cells}, SanitizeHTML()
+    for cell in notebook.cells:
+        if cell.cell_type == "code" or cell.source not in ours:
+            clean.preprocess_cell(cell, {}, 0)
+
+
+def refused(blank, why):
+    for cell in blank.cells:
+        if judging.grades(cell):
+            judging.settle(cell, False, why)
+    blank.cells = [c for c in blank.cells if c.metadata.get("nbgrader", {}).get("grade")]
+    return blank
+
+
+def points(notebook):
+    outcomes = [
+        cell.outputs[0].output_type != "error" for cell in notebook.cells if judging.grades(cell)
+    ]
+    return f"{sum(outcomes)} of {len(outcomes)}"
+
+
+def salt(course):
+    """What makes the inputs this instructor's own; kept, so that they are the same next time."""
+    file = course / "salt"
+    if not file.exists():
+        carrying.write(file, secrets.token_hex(16))
+        file.chmod(0o600)
+    return file.read_text().strip()
+
+
+# ---- nbgrader's part
+
+
+def enter(course, blanks, results):
+    """Enter the results into nbgrader's gradebook, and make a page for each student."""
+    for step in ("source", "submitted"):
+        shutil.rmtree(course / step, ignore_errors=True)
+    for (name, student, _), notebook in results.items():
+        write(course / "source" / name / f"{name}.ipynb", blanks[name])
+        write(course / "submitted" / student / name / f"{name}.ipynb", notebook)
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.HTMLExporter.template_name = "points"
+    config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
+    config.HTMLExporter.extra_template_basedirs = str(editions.TOOLS / "templates")
+    programs = os.path.dirname(sys.executable)  # nbgrader calls alembic by its name
+    os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
+    log = course / "nbgrader.log"
+    logging.getLogger("traitlets").addHandler(logging.FileHandler(log, "w", "utf-8"))
+    with warnings.catch_warnings(action="ignore"):  # nbgrader's, of SQLAlchemy's newest version
+        for name in {name for name, _, _ in results}:
+            where = CourseDirectory(config=config, root=str(course), assignment_id=name)
+            for step in (GenerateAssignment, Autograde, GenerateFeedback):
+                try:
+                    step(coursedir=where, config=config, force=True).start()
+                except NbGraderException:
+                    sys.exit(
+                        f"nbgrader stopped; {log} says why. If exercises came or went since the "
+                        f"folder was graded first, copy it, and grade the copy."
+                    )
+
+
+def write(path, notebook):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+def table(course, blanks, results):
+    """points.csv: what stands in the gradebook, with what a person gave, and the reasons."""
+    rows = [("student", "notebook", "exercise", "name", "points", "of", "reason")]
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        for (notebook, student, _), judged in results.items():
+            why = {judging.grades(cell): judging.reason(cell) for cell in judged.cells}
+            for number, name in exercises(blanks[notebook]):
+                place = name, notebook, notebook, student
+                grade, reason = book.find_grade(*place), why.get(name)
+                waits = grade.needs_manual_grade and grade.manual_score is None
+                if name == "investigation":
+                    reason = book.find_comment(*place).comment
+                if grade.manual_score is not None:
+                    reason = f"points by a person. {reason or ''}".strip()
+                given = "" if waits else f"{grade.score:g}"
+                reason = "waits for a person" if waits else reason
+                rows.append(
+                    (student, notebook, number, name, given, f"{grade.max_score:g}", reason)
+                )
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def exercises(blank):
+    """The numbers and names of what is graded: ("2.1", "parameter_count"), ..."""
+    number = ""
+    for cell in blank.cells:
+        if asked := editions.EXERCISE.findall(cell.source):
+            number = asked[-1].removeprefix("Exercise ")
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            yield number, cell.metadata.nbgrader.grade_id
+
+
+if __name__ == "__main__":
+    main()
