@@ -161,7 +161,9 @@ def finish(folder, alts):
     search = folder / "_static" / "search.js"
     found = [section for name, page in pages.items() for section in sections(name, page)]
     search.write_text(search.read_text("utf-8").replace("[]", json.dumps(found), 1), "utf-8")
-    pages["search.html"].head.append(pages["search.html"].new_tag("script", src="_static/search.js"))
+    pages["search.html"].head.append(
+        pages["search.html"].new_tag("script", src="_static/search.js")
+    )
     for name, page in pages.items():
         refer(page, name, targets)
         for image in page.select(".cell_output img[src^=_images]"):
