@@ -75,7 +75,7 @@ def test_every_slide_fits_its_screen_and_fetches_nothing(name, opened):
     count = page.evaluate("Reveal.getTotalSlides()")
     assert count > 1
     sizes = page.evaluate(CODE_SIZES)
-    assert not sizes or max(sizes) > 28, "code does not fill its slide"
+    assert not sizes or max(sizes) > 22, "code does not fill its slide"
     for width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("Reveal.layout()")
