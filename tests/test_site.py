@@ -125,6 +125,8 @@ def test_predictions_are_not_given_away(pages):
         assert "no prediction" not in page.text
     told = pages["03_gaussian_vae.html"].find(string=re.compile("gap_of_a_wide_q: 0.8"))
     assert told.find_parent("details").summary.text.split()[0] == "Outcome"
+    why = pages["05_ae_gmm.html"].find("p", string=re.compile("^Where the density is low"))
+    assert why.find_parent("details").summary.text == "Explanation"
 
 
 def test_no_page_names_a_file_on_the_network(pages, site):

@@ -235,7 +235,7 @@ def test_a_warm_up_has_the_words_of_the_notebook(deck):
     text = VOTE.replace("## How many?", "").replace('vote("how_many")', "warm_up(1)")
     (vote, answer), _ = deck(text + "---\n\n{{ answer() }}\n\nNote: 2 minutes.")
     assert vote.text.strip().startswith("## Why?")
-    assert answer.text.strip() == "> **B** So."
+    assert answer.text.strip() == "Why?\n\n> **B** So."
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,10 @@ def fill(text, notebook, slide, before):
             raise Fault("answer() stands on the slide after its vote")
         letter, option = before.right
         kind, _, number = before.names[0].partition(" ")
-        return f"> **{letter}** {notebook.warm_up(number)[1] if kind == 'warm-up' else option}"
+        if kind == "warm-up":
+            question, answer = notebook.warm_up(number)
+            return f"{question}\n\n> **{letter}** {answer}"
+        return f"> **{letter}** {option}"
 
     def noted(function):
         def call(*args, **options):

@@ -42,6 +42,10 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, PAGES, BUILT = ROOT / "notebooks", ROOT / "docs" / "site", ROOT / "build" / "site"
 
 MARKS = re.compile(r"# NBVAL_CHECK_OUTPUT\n| *### (BEGIN|END) SOLUTION\n?")
+# what follows an outcome and tells it: not a heading, nor what leads on to the next picture
+EXPLANATION = re.compile(r"\A(?!#)(.+?[^:])(?=\n\n|\Z)", re.S)
+FOLDED = r"<details><summary>Explanation</summary>\n\n\1\n\n</details>"
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{5}|\d{4}\.\d{4})")
 TAG = re.compile(r"\\tag\{([\d.]+)\}")
 # a number that may be an equation's, with what stands before it and says so
 NUMBER = re.compile(
@@ -93,7 +97,7 @@ def folded(path, alts):
     for index, name in places(notebook, path.name[:2]):
         revive(notebook.cells[index], name)
     stubs = {cell.id: cell.source for cell in student_edition(path).cells}
-    cells = []
+    cells, settled = [], False
     for cell in notebook.cells:
         tags = cell.metadata.pop("tags", [])
         if outputs := cell.get("outputs"):
@@ -108,7 +112,10 @@ def folded(path, alts):
             fold(cell, "input", "Code of the figure")
         elif re.search(r"lab\.predict\(.*outcome=", cell.source):
             fold(cell, "output", "Outcome")
-        cell.source = MARKS.sub("", cell.source)
+            settled = True
+        elif settled and cell.cell_type == "markdown":
+            cell.source, settled = EXPLANATION.sub(FOLDED, cell.source), False
+        cell.source = ARXIV.sub(r"[\g<0>](https://arxiv.org/abs/\1)", MARKS.sub("", cell.source))
         cells.append(cell)
     notebook.cells = cells
     return notebook
@@ -151,13 +158,31 @@ def finish(folder, alts):
     targets = {
         number: f"{name}#eq-{number}" for name, page in pages.items() for number in anchored(page)
     }
+    search = folder / "_static" / "search.js"
+    found = [section for name, page in pages.items() for section in sections(name, page)]
+    search.write_text(search.read_text("utf-8").replace("[]", json.dumps(found), 1), "utf-8")
+    pages["search.html"].head.append(
+        pages["search.html"].new_tag("script", src="_static/search.js")
+    )
     for name, page in pages.items():
         refer(page, name, targets)
         for image in page.select(".cell_output img[src^=_images]"):
             image["alt"] = alts[Path(image["src"]).stem]
+            image.wrap(page.new_tag("a", href=image["src"]))  # to its full size, on a phone
         for summary in page.select("summary[aria-label]"):
             del summary["aria-label"]  # it hides from screen readers what is written there
         (folder / name).write_text(str(page), encoding="utf-8")
+
+
+def sections(name, page):
+    """What a search finds: of each section the page, its titles, its anchor, and its own words."""
+    for section in page.select("article section[id]"):
+        heading, *parts = section.find_all(True, recursive=False)
+        heads = [head.find(string=True) for head in (page.h1, heading)]
+        parts.sort(key=lambda part: "cell" in part.get("class", []))  # excerpts are of prose first
+        own = (part.get_text() for part in parts if part.name != "section")
+        text = re.sub(r"\\[()[\]]|#|\s+", " ", " ".join(own))
+        yield Path(name).stem, " > ".join(dict.fromkeys(heads)), f"#{section['id']}", text.strip()
 
 
 def anchored(page):

@@ -115,6 +115,16 @@ def test_search_finds_words(page, site):
         page.locator("#search-results li a", has_text=hit).first.wait_for()
 
 
+def test_a_search_leads_to_a_section_and_tells_of_it(page, site):
+    page.goto((site / "search.html").as_uri() + "?q=posteriors+collapsed")
+    found = page.locator("#search-results li", has_text="15 Posterior collapse")
+    found.locator("span", has_text="the decoder ignores").wait_for()
+    found.locator("a").click()
+    page.wait_for_function("() => document.querySelector('section:target')")
+    assert page.locator("section:target > h2").bounding_box()["y"] < 200
+    assert page.heard == []
+
+
 def test_previous_and_next_lead_through_the_notebooks(page, site):
     page.goto((site / "index.html").as_uri())
     for name in [*NAMES[:6], "notation", "costs"]:

@@ -35,6 +35,9 @@ FAULTS = """margin => {
     return found
 }"""
 
+CODE_SIZES = """() => [...document.querySelectorAll(".slides section:not(:has(figure)) pre")]
+    .map(each => parseFloat(getComputedStyle(each).fontSize))"""
+
 
 @pytest.fixture(scope="module")
 def folder(browser, tmp_path_factory):
@@ -71,6 +74,8 @@ def test_every_slide_fits_its_screen_and_fetches_nothing(name, opened):
     page = opened(name)
     count = page.evaluate("Reveal.getTotalSlides()")
     assert count > 1
+    sizes = page.evaluate(CODE_SIZES)
+    assert not sizes or max(sizes) > 22, "code does not fill its slide"
     for width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("Reveal.layout()")
