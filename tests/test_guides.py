@@ -1,6 +1,7 @@
 """What the guides and the README say of the notebooks is so."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -62,7 +63,7 @@ def test_the_guide_knows_in_which_section_each_slide_is_needed(number):
     slides = re.split("^---$", read(ROOT / "docs" / "slides" / f"{number}.md"), flags=re.MULTILINE)
     _, *cells = row(GUIDE, f"deck {number}")
     of_section = [expanded(cell.replace("-", " to ")) for cell in cells]
-    assert sum(of_section, []) == [str(i) for i in range(2, len(slides))]
+    assert [*chain.from_iterable(of_section)] == [str(i) for i in range(2, len(slides))]
     _, *parts = re.split(r"^# ## \d+ ", text(number), flags=re.MULTILINE)
     for place, slide in enumerate(slides, 1):
         for name in re.findall(r'vote\("(\w+)"', slide):
