@@ -51,7 +51,7 @@ print("seed  ", seed)
 
 # %% [markdown]
 # **Warm-up 1,** on notebook 01. Which divergence does maximum likelihood minimise, and between what?
-# <details><summary>Answer</summary>KL(p_data, p_model): from the data's distribution to the model's, up to the
+# <details><summary>Answer</summary>KL(data, model): from the data's distribution to the model's, up to the
 # sampling of the training set.</details>
 #
 # **Warm-up 2.** What can a model of the joint density of X and Y do that one of P(Y | X) cannot?
