@@ -28,7 +28,7 @@
 # - report a test error with its uncertainty, and judge whether the network's confidence can be trusted;
 # - name what such a model cannot do: it knows nothing about $P(X)$.
 #
-# **Time needed:** about 130 minutes, with seven exercises and an investigation. The cells run in about a minute on two
+# **Time needed:** about 140 minutes, with seven exercises and an investigation. The cells run in about a minute on two
 # cores.
 
 # %%
@@ -51,7 +51,7 @@ print("seed  ", seed)
 
 # %% [markdown]
 # **Warm-up 1,** on notebook 01. Which divergence does maximum likelihood minimise, and between what?
-# <details><summary>Answer</summary>KL(p_data, p_model): from the data's distribution to the model's, up to the
+# <details><summary>Answer</summary>KL(data, model): from the data's distribution to the model's, up to the
 # sampling of the training set.</details>
 #
 # **Warm-up 2.** What can a model of the joint density of X and Y do that one of P(Y | X) cannot?
@@ -94,7 +94,7 @@ lab.figures.show(
 # For an image $x \in \mathbb{R}^{784}$ it computes ten **logits**, one
 # for each class:
 #
-# $$\operatorname{logits}(x) = W_2 \, \frac{m \odot \operatorname{relu}(W_1 x + b_1)}{1 - r} + b_2 \tag{2.1}$$
+# $$a(x) = W_2 \, \frac{m \odot \operatorname{relu}(W_1 x + b_1)}{1 - r} + b_2 \tag{2.1}$$
 #
 # Here $m \in \{0, 1\}^H$ is the dropout mask, drawn anew for each image in training, with $P(m_j = 0) = r$. At test
 # time there is no mask: $m_j = 1$ and $r = 0$. The product $\odot$ is taken element by element.
@@ -309,8 +309,8 @@ Classifier = lab.check("mlp_classifier", Classifier)
 # This is a **discriminative** model: it describes $P(Y \mid X)$ and says nothing about $P(X)$. Maximum likelihood
 # works as it does for any model of this course: choose the parameters $\theta$ that make the observed labels probable,
 #
-# $$\theta^* = \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log P_\theta(y_i \mid x_i)
-#   = \arg\min_\theta \underbrace{\frac{1}{N} \sum_{i=1}^{N} \Big( \log \sum_j \exp a_j(x_i) - a_{y_i}(x_i) \Big)}_{\text{cross-entropy, in nats}} \tag{2.4}$$
+# $$\begin{aligned}\theta^* &= \arg\max_\theta \frac{1}{N} \sum_{i=1}^{N} \log P_\theta(y_i \mid x_i) \\
+#   &= \arg\min_\theta \underbrace{\frac{1}{N} \sum_{i=1}^{N} \Big( \log \sum_j \exp a_j(x_i) - a_{y_i}(x_i) \Big)}_{\text{cross-entropy, in nats}}\end{aligned}\tag{2.4}$$
 #
 # So **cross-entropy is the negative log-likelihood** of the labels. As the text maximises and the code minimises, the
 # sign changes in one place only: `loss = -log_likelihood`.

@@ -27,7 +27,7 @@
 # - read a VAE in nats: rate, distortion, importance-weighted bound;
 # - explain blur, and tell a posterior collapse that is right from one that is wrong.
 #
-# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 95 seconds
+# **Time needed:** about 190 minutes, 90 of them for exercises and investigation. The cells run in about 95 seconds
 # on two cores.
 
 # %%
@@ -154,8 +154,8 @@ print("log p(x given z)      :", log_likelihood_of_x.shape, "- one number per sa
 # **By Jensen's inequality.** Write the integral as an expectation under $q$; the logarithm is concave. Then split
 # $\log p_\theta(x, z)$ to get the form that the code computes:
 #
-# $$\begin{aligned} \log p_\theta(x) = \log \mathbb{E}_{q_\phi(z \mid x)}\!\left[\frac{p_\theta(x, z)}{q_\phi(z \mid x)}\right]
-#   \ &\ge\ \mathbb{E}_{q_\phi(z \mid x)}\big[\log p_\theta(x, z) - \log q_\phi(z \mid x)\big] =: \mathcal{L}(x) \\
+# $$\begin{aligned} \log p_\theta(x) &= \log \mathbb{E}_{q_\phi(z \mid x)}\!\left[\frac{p_\theta(x, z)}{q_\phi(z \mid x)}\right] \\
+#   &\ge \mathbb{E}_{q_\phi(z \mid x)}\big[\log p_\theta(x, z) - \log q_\phi(z \mid x)\big] =: \mathcal{L}(x) \\
 #   &= \mathbb{E}_{q_\phi(z \mid x)}\big[\log p_\theta(x \mid z)\big]
 #   - \mathrm{KL}\big(q_\phi(z \mid x)\,\|\,p(z)\big) \end{aligned} \tag{3.5}$$
 #
@@ -1320,7 +1320,7 @@ assert (sharper * (1 - sharper)).mean() < (decoded * (1 - decoded)).mean(), (
 # %% [markdown]
 # ## 15 Posterior collapse, and beta
 #
-# Weigh the rate with a factor $\beta$ (Higgins et al., 2017):
+# Weight the rate with a factor $\beta$ (Higgins et al., 2017):
 #
 # $$\mathcal{L}_\beta(x) = \mathbb{E}_{q_\phi(z \mid x)}\big[\log p_\theta(x \mid z)\big] - \beta\, \mathrm{KL}\big(q_\phi(z \mid x)\,\|\,p(z)\big) \tag{3.14}$$
 #
@@ -1456,7 +1456,7 @@ assert torch.allclose(rates.sort(descending=True).values[:3], predicted_rates, a
 # %% [markdown]
 # With a learned noise variance for *each* coordinate (factor analysis) the axes matter. **Predict, then run.** A Gaussian
 # in two dimensions has standard deviations 5 and 1, along the axes or turned by 45 degrees; the decoder has two latent
-# dimensions. In which case does it use them?
+# dimensions. In which case does the best fit need a code?
 
 # %%
 lab.predict("uses_the_code", ...)  # "along", "turned", "both" or "neither"
@@ -1477,13 +1477,14 @@ lab.predict("uses_the_code", outcome=" and ".join(used) or "neither")
 assert rate_of["along"] < 0.2 and 1.4 < rate_of["turned"] < 1.8
 
 # %% [markdown]
-# Along the axes the noise alone fits the data: to ignore the code is right. Turned, independent noise cannot say that the
-# coordinates depend on each other.
+# Along the axes the noise alone fits the data: no code is needed. It is one of many maxima,
+# $W=\operatorname{diag}(a,0)$ and $s^2=(25-a^2,1)$ for any $a<5$; ours starts with all variance in the noise. Turned,
+# independent noise cannot say that the coordinates depend on each other: a rate of at least $\log 5$ is needed.
 #
 # **A collapse that is wrong.** A decoder with eight hidden layers, $\beta = 1$: rates of 0.000 and ELBOs of -206 for three
 # seeds. With $\beta$ rising from 0 to 1 in the first half the rates are 5.6 to 7.1, with He's start 7.8 to 9.1, and the ELBOs
 # 47 to 67 nats higher for the same steps (10,000 digits, 12 epochs; `benchmarks/README.md`, 25 November 2026): the
-# optimisation had failed, not the bound. Notebook 04 meets a collapse that the rate does not show.
+# optimisation had failed, not the bound.
 
 # %% [markdown]
 # **Investigate** (difficulty 3 of 3, 20 minutes). Which of three changes closes most of the amortisation gap of the model
@@ -1522,8 +1523,7 @@ print("100 steps on q itself gain {:.2f} ± {:.2f} nats per digit".format(*map(f
 assert gap_left[0] > gap_left[1], "q itself can be improved, without the decoder"
 
 # %% [markdown]
-# **Outlook.** Convolutional decoders share weights over places. A conditional VAE gives both networks the label. A VQ-VAE
-# takes codes from a learned list.
+# **Outlook.** A conditional VAE gives both networks the label; a VQ-VAE takes codes from a learned list.
 
 # %% [markdown]
 # ## Summary
@@ -1532,8 +1532,8 @@ assert gap_left[0] > gap_left[1], "q itself can be improved, without the decoder
 # 2. $\log p_\theta(x)$ is the ELBO plus the KL to the true posterior: verified by quadrature.
 # 3. The KL is a sum over dimensions; reparameterised gradients scatter far less than score-function ones.
 # 4. Report nats with the binarisation and the number of samples.
-# 5. A collapse is right where the data need no code; another was a failure of optimisation. Audit: the gradient is that of its
-#    value, and a batch mean settles as $1/\sqrt{M}$.
+# 5. A collapse is right where the data need no code, wrong where the optimisation failed. Audit: do finite differences
+#    give the same gradient?
 #
 # ## Errata of the handout
 #

@@ -27,7 +27,7 @@
 # - report a model in nats with hard bits, and tell a relaxed objective from a bound;
 # - recognise a collapse early, and read what bits mean.
 #
-# **Time needed:** about two and a half hours, 90 minutes of them for the exercises. The cells run in about 75 seconds
+# **Time needed:** about 180 minutes, 90 of them for exercises and investigation. The cells run in about 75 seconds
 # on two cores.
 
 # %%
@@ -228,8 +228,8 @@ assert (bound_of_8 <= exact8 + 1e-3).all(), "the ELBO lies below log p(x), for e
 # images into $q(z)$, are not the fair coins of the prior; the rest is the **information** $I$ that the code carries
 # about which image it came from:
 #
-# $$R = I + \mathrm{KL}\big(q(z)\,\|\,p(z)\big), \qquad q(z) = \frac{1}{N} \sum_{i=1}^{N} q_\phi(z \mid x_i),
-#   \qquad 0 \le I \le R \le m \log 2 \tag{4.7}$$
+# $$\begin{gathered}R = I + \mathrm{KL}\big(q(z)\,\|\,p(z)\big), \qquad 0 \le I \le R \le m \log 2, \\
+#   q(z) = \frac{1}{N} \sum_{i=1}^{N} q_\phi(z \mid x_i)\end{gathered}\tag{4.7}$$
 #
 # For eight bits this, too, is a sum over 256 codes.
 
@@ -477,14 +477,14 @@ assert of_pairs.view(draws, -1).std(0).norm() < by_score.std(0).norm() / 10, "a 
 
 # %% [markdown]
 # **DisARM** (Dong et al., 2020; after ARM by Yin and Zhou, 2019). Two codes share their noise, one mirrored:
-# $z = \mathbb{1}[u < \operatorname{sigmoid} \ell]$ and $\tilde z = \mathbb{1}[1 - u < \operatorname{sigmoid} \ell]$.
+# $z = \mathbb{1}[u < \operatorname{sigmoid} \ell]$ and $z' = \mathbb{1}[1 - u < \operatorname{sigmoid} \ell]$.
 # A bit that comes out equal in both learns nothing from this pair:
 #
-# $$\tfrac{1}{2} \big(g(z) - g(\tilde z)\big)\, (z_j - \tilde z_j)\, \operatorname{sigmoid}(|\ell_j|) \tag{4.11}$$
+# $$\tfrac{1}{2} \big(g(z) - g(z')\big)\, (z_j - z'_j)\, \operatorname{sigmoid}(|\ell_j|) \tag{4.11}$$
 #
 # **Exercise 4.5** (difficulty 2 of 3, 12 minutes). Why $\operatorname{sigmoid}(|\ell|)$? Derive it for one bit, in
-# three lines: the probability that $z$ and $\tilde z$ differ; the mean of $\tfrac{1}{2} (g(z) - g(\tilde z)) (z -
-# \tilde z)$; the factor that turns this mean into 4.8.
+# three lines: the probability that $z$ and $z'$ differ; the mean of $\tfrac{1}{2} (g(z) - g(z')) (z -
+# z')$; the factor that turns this mean into 4.8.
 #
 # <details><summary>Hint 1</summary>Draw the interval from 0 to 1, and on it sigmoid(l) and 1 - sigmoid(l). For which u
 # do the two differ? Then do it for a logit of the other sign.</details>

@@ -76,8 +76,8 @@ print("seed  ", seed)
 # The belief network of notebook 01 was linear. Give it hidden units, and a mask that keeps each from looking ahead
 # (Germain et al., 2015): unit $k$ has a place $m_k$, sees the pixels before it, and is seen from it on.
 #
-# $$\operatorname{logit} p(x_d = 1 \mid x_{<d}) = b_d + \sum_{e < d} W_{de}\, x_e
-#   + \sum_{k:\, m_k \le d} V_{dk} \operatorname{relu}\Big(c_k + \sum_{e < m_k} U_{ke}\, x_e\Big) \tag{6.1}$$
+# $$\begin{aligned}\operatorname{logit} p(x_d = 1 \mid x_{<d}) &= b_d + \sum_{e < d} W_{de}\, x_e \\
+#   &+ \sum_{k:\, m_k \le d} V_{dk} \operatorname{relu}\Big(c_k + \sum_{e < m_k} U_{ke}\, x_e\Big)\end{aligned}\tag{6.1}$$
 #
 # The log-likelihood stays exact. **Predict, then run.** On MNIST the linear network has -97.5 nats, and the Gaussian VAE a
 # bound of -94.8. And this one, with 500 units, after five epochs?

@@ -1,6 +1,7 @@
 """What the guides and the README say of the notebooks is so."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -36,8 +37,10 @@ def test_the_guide_has_the_minutes_of_each_section_and_they_add_up(number):
     by_section = {str(i): int(cell) for i, cell in enumerate(minutes) if cell}
     assert list(by_section) == ["0", *sections(number)]
     assert sum(by_section.values()) == int(total)
-    stated = int(row(README, number)[-1].removesuffix(" min"))
-    assert abs(int(total) - stated) <= 0.2 * stated
+    investigation = re.search(r"\*\*Investigate\*\* .* (\d+) minutes", text(number))
+    all_minutes = int(total) + int(investigation[1] if investigation else 0)
+    assert row(README, number)[-1] == f"{round(all_minutes, -1)} min"
+    assert f"**Time needed:** about {round(all_minutes, -1)} minutes" in text(number)
 
 
 def test_the_plans_name_sections_and_exercises_that_exist():
@@ -53,6 +56,19 @@ def test_the_plans_name_sections_and_exercises_that_exist():
     assert exercises
     for name in exercises:
         assert f"**Exercise {name}**" in text(f"0{name[0]}"), name
+
+
+@each
+def test_the_guide_knows_in_which_section_each_slide_is_needed(number):
+    slides = re.split("^---$", read(ROOT / "docs" / "slides" / f"{number}.md"), flags=re.MULTILINE)
+    _, *cells = row(GUIDE, f"deck {number}")
+    of_section = [expanded(cell.replace("-", " to ")) for cell in cells]
+    assert [*chain.from_iterable(of_section)] == [str(i) for i in range(2, len(slides))]
+    _, *parts = re.split(r"^# ## \d+ ", text(number), flags=re.MULTILINE)
+    for place, slide in enumerate(slides, 1):
+        for name in re.findall(r'vote\("(\w+)"', slide):
+            (section,) = (i for i, part in enumerate(parts) if f'predict("{name}", ...' in part)
+            assert str(place) in of_section[section], name
 
 
 def expanded(listed):

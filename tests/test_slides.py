@@ -18,6 +18,7 @@ read = cache(slides.read_deck)
 every_text = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 SLIDES, MINUTES = 25, 90
+HEDGES = r"\b(?:about|almost|hardly|nearly|roughly|by little|if it)\b"
 # a number, what may stand between, and what makes it one that was measured or counted
 MEASURED = re.compile(
     r"(?<![\w.])(-?\d[\d,]*(?:\.\d+)?)(?= ?(?:%|nats|bits|digits|images|pixels|draws|epochs))"
@@ -77,6 +78,28 @@ def test_a_vote_is_followed_by_its_answer_and_no_answer_stands_before_it(path):
 def test_the_right_letter_cannot_be_guessed(path):
     letters = [slide.right[0] for slide in read(path)[0] if slide.names]
     assert max(map(letters.count, letters)) <= 0.5 * len(letters), letters
+
+
+@every_text
+def test_no_option_stands_out_by_its_form(path):
+    """All have a reason after a colon or none has; the right one is not the only one to hedge."""
+    for slide in read(path)[0]:
+        texts = [text for _, text, _ in slide.options]
+        assert len({": " in text for text in texts}) < 2, texts
+        hedging = [right for right, text, _ in slide.options if re.search(HEDGES, text, re.I)]
+        assert hedging != [True], texts
+
+
+@pytest.mark.parametrize("extreme", [max, min])
+def test_the_right_option_is_the_longest_or_the_shortest_as_often_as_chance_has_it(extreme):
+    chances, right = [], 0
+    for slide in chain.from_iterable(read(path)[0] for path in TEXTS):
+        lengths = [len(text) for _, text, _ in slide.options]
+        if slide.names and lengths.count(extreme(lengths)) == 1:
+            chances.append(1 / len(lengths))
+            right += lengths["ABCDE".index(slide.right[0])] == extreme(lengths)
+    scatter = sum(p * (1 - p) for p in chances) ** 0.5
+    assert abs(right - sum(chances)) < 2 * scatter
 
 
 @every_notebook
