@@ -58,7 +58,9 @@ class BernoulliMixture(_Mixture):
             )
         with seeded(seed):
             some = images[torch.randperm(len(images))[:components]]
-        start = 0.1 + 0.4 * some + 0.4 * (images.sum(0) / len(images))
+        # in parts: torch would make whole numbers of all booleans at once
+        mean = sum(part.sum(0) for part in images.split(AT_ONCE)) / len(images)
+        start = 0.1 + 0.4 * some + 0.4 * mean
         mixture = cls._of(start.new_zeros(components), start.logit())
         for _ in range(STEPS):
             mixture = mixture._em_step(images)

@@ -1444,7 +1444,8 @@ def start_of_em(x, components):
     """Equal weights, and templates that each resemble one image, as BernoulliMixture.fit does."""
     with lab.seeded(seed):
         some = x[torch.randperm(len(x))[:components]]
-    return torch.full((components,), 1 / components), 0.1 + 0.4 * some + 0.4 * (x.sum(0) / len(x))
+    mean = sum(part.sum(0) for part in x.split(5_000)) / len(x)
+    return torch.full((components,), 1 / components), 0.1 + 0.4 * some + 0.4 * mean
 
 
 def em_on_grey(components, steps, alpha=0.1):
