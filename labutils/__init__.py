@@ -13,10 +13,10 @@ if not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"
     os.environ[_SPIN[0]] = _SPIN[1]
 
 # glibc hands freed blocks of up to 32 MiB out again instead of giving them back, and soon holds 100
-# MiB in pieces that nobody uses: what is larger than 8 MiB, no batch of a training, goes back.
+# MiB in pieces that nobody uses: what is larger than 5 MiB, no batch of a training, goes back.
 # Fixing the first threshold fixes the second at 128 KiB, which would cost time in each batch.
 if sys.platform == "linux" and hasattr(_libc := ctypes.CDLL(None), "mallopt"):
-    _libc.mallopt(-3, 8 * 2**20)  # M_MMAP_THRESHOLD
+    _libc.mallopt(-3, 5 * 2**20)  # M_MMAP_THRESHOLD
     _libc.mallopt(-1, 32 * 2**20)  # M_TRIM_THRESHOLD
 
 import torch

@@ -15,7 +15,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY, GUIDE = ROOT / "deploy", ROOT / "docs" / "hub.md"
-KERNEL, SERVER = limits.MIB, 150  # MiB at most, of a kernel of the course and of the server beside it
+KERNEL, SERVER = (
+    limits.MIB,
+    150,
+)  # MiB at most, of a kernel and of the server beside it
 GIB = 2**30
 
 
