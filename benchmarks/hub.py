@@ -60,7 +60,8 @@ def main(counts):
         for fault in (hub_restarted, kernel_killed, memory_full, disk_full, two_tabs, too_many):
             results["faults"][fault.__name__] = said = fault(hub)
             print(f"{fault.__name__.replace('_', ' '):<16} {said}", flush=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if len(results["classes"]) == len(counts):  # else the last ones stay
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 # ---- a class
@@ -431,7 +432,11 @@ class Hub:
              f"--api-port={self.api}", "--error-target", f"http://127.0.0.1:{self.hub_port}/hub/error"],
             environment,
         )  # fmt: skip
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def start(self, more=""):

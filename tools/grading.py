@@ -10,6 +10,7 @@ example after a late submission: points that a person gave stay.
 
 import argparse
 import csv
+import html
 import io
 import logging
 import multiprocessing
@@ -28,6 +29,7 @@ try:
     import judging
 
     import nbformat
+    import psutil
     from joblib import cpu_count
     from nbconvert.preprocessors.sanitize import SanitizeHTML
     from nbformat.v4 import new_code_cell
@@ -43,7 +45,7 @@ try:
 except ImportError as error:
     sys.exit(f"{error}. Install it: {sys.executable} -m pip install -r requirements-tools.txt")
 
-FIRST_UID = 50_000  # of users that own nothing: one for each kernel, where this process is root's
+FIRST_UID, UIDS = 50_000, 4_000  # users that own nothing, in turns, where this process is root's
 BYTES = 50 << 20  # of a notebook
 INVESTIGATION = 3  # points, as its difficulty says; a check is worth one
 SCHEMA = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
@@ -62,13 +64,17 @@ def main(words=None):
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
     folder = parser.parse_args(words).submissions.resolve()
     handed_in = {p.name: p for p in sorted(folder.glob("[!.]*")) if p.is_dir()}
+    handed_in.pop("__MACOSX", None)
     if not handed_in:
         parser.error(f"{folder} has no folders: one for each student, with the notebooks in it")
-    if odd := [name for name in handed_in if set(name) & set("[]*?")]:
+    if odd := [name for name in (str(folder), *handed_in) if set(name) & set("[]*?")]:
         parser.error(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
-    uid = first_uid()
     course = folder.with_name(f"{folder.name}-graded")
-    course.mkdir(mode=0o700, exist_ok=True)
+    if course.exists() and any(course.iterdir()) and not (course / "salt").exists():
+        parser.error(f"{course} is something else, and is left as it is: move it away")
+    uid = first_uid()
+    course.mkdir(exist_ok=True)
+    course.chmod(0o700)
     carrying.write(course / "nbgrader_config.py", CONFIG)
     blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
     files = {student: newest(path, blanks) for student, path in handed_in.items()}
@@ -90,6 +96,8 @@ def first_uid():
     """Of the users that own nothing, one for each kernel; 0 where this process isn't root's."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return 0
+    import pwd  # which Windows lacks
+
     try:
         drop = {"user": FIRST_UID, "group": FIRST_UID, "extra_groups": []}
         subprocess.run([sys.executable, "-c", f"open({__file__!r})"], check=True, **drop)
@@ -98,7 +106,14 @@ def first_uid():
             "As root, this grades in the name of users without rights, who may not read "
             f"{sys.executable} or {__file__}: move both to where all may, or grade as another user."
         )
+    known = {user.pw_uid for user in pwd.getpwall()} | {p.info["uids"].real for p in processes()}
+    if taken := sorted(known & {*range(FIRST_UID, FIRST_UID + UIDS)}):
+        sys.exit(f"Kernels would run as user {taken[0]}, who exists: grade as another than root.")
     return FIRST_UID
+
+
+def processes():
+    return [p for p in psutil.process_iter(["uids"]) if p.info["uids"]]
 
 
 # ---- what is graded
@@ -141,7 +156,7 @@ def mark(cell, name, **roles):
 def newest(folder, blanks):
     """The newest file of each notebook that a student has handed in; says which are left out."""
     found = {}
-    files = (p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    files = (p for p in folder.rglob("*.ipynb") if is_handed_in(p, folder))
     for path in sorted(files, key=lambda p: (p.stat().st_mtime, p.name)):
         name = which(path, blanks)
         older = found.get(name) if name else path
@@ -155,10 +170,17 @@ def newest(folder, blanks):
     return found
 
 
+def is_handed_in(path, folder):
+    """No link, which may lead to another's work, and nothing that a system leaves in a zip."""
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
+    return path.is_file() and not path.is_symlink() and not hidden
+
+
 def which(path, blanks):
     """The notebook that a file is: by the exercises in it, or else by its name."""
     try:
-        text = path.read_text("utf-8", errors="replace")[:BYTES]
+        with path.open("rb") as file:
+            text = file.read(BYTES).decode("utf-8", errors="replace")
     except OSError:
         text = ""
     checked = set(judging.CHECKED.findall(text.replace('\\"', '"')))
@@ -175,10 +197,10 @@ def marks(notebook):
 
 def answered(blank, path):
     """The graded edition with what the student typed, as far as it is graded or shows why."""
-    content = path.read_bytes()
-    if len(content) > BYTES:
+    if path.stat().st_size > BYTES:
         raise ValueError(f"it has more than {BYTES >> 20} MiB")
-    old = carrying.upgraded(nbformat.reads(content.decode("utf-8-sig"), as_version=4))
+    text = path.read_bytes().decode("utf-8-sig")
+    old = carrying.upgraded(nbformat.reads(text, as_version=4))
     for cell in old.cells:
         cell.metadata.pop("nbgrader", None)  # the marks are the grader's
     new, _ = carrying.carried_over(old, blank)
@@ -216,7 +238,7 @@ def judged(jobs, blanks, salt, uid):
     """For each job the notebook with its verdicts."""
     with ProcessPoolExecutor(cpu_count(), multiprocessing.get_context("spawn")) as pool:
         waiting = [
-            pool.submit(judge, blanks[name], path, f"{salt} {student}", uid and uid + k)
+            pool.submit(judge, blanks[name], path, f"{salt} {student}", uid and uid + k % UIDS)
             for k, (name, student, path) in enumerate(jobs)
         ]
         for (name, student, _), job in zip(jobs, waiting, strict=True):
@@ -234,14 +256,11 @@ def judge(blank, path, seed, uid):
     except Exception as error:  # whatever is wrong with it
         problem = str(error).strip().partition("\n")[0][:80]
         return refused(blank, f"{path.name} cannot be read: {problem}")
-    notebook = judging.judged(notebook, seed, uid)
     try:
-        harmless(notebook, blank)
-        nbformat.validate(notebook)
-    except Exception:  # a kernel may send anything
-        for cell in notebook.cells:
-            if cell.cell_type == "code" and not judging.grades(cell):
-                cell.outputs = []
+        notebook = judging.judged(notebook, seed, uid)
+    except OSError as error:  # a disk that a student has filled, for example
+        return refused(blank, f"it could not be judged: {error.strerror}. Grade again.")
+    harmless(notebook, blank)
     return notebook
 
 
@@ -249,8 +268,16 @@ def harmless(notebook, blank):
     """Take out what a student's text or output might do in the browser of who reads it."""
     ours, clean = {cell.source for cell in blank.cells}, SanitizeHTML()
     for cell in notebook.cells:
-        if cell.cell_type == "code" or cell.source not in ours:
-            clean.preprocess_cell(cell, {}, 0)
+        try:
+            if cell.cell_type == "code" or cell.source not in ours:
+                clean.preprocess_cell(cell, {}, 0)
+            for output in cell.get("outputs", ()):
+                nbformat.validate(output, ref="output", version=4)
+        except Exception:  # a kernel may send anything
+            if cell.cell_type == "code":
+                cell.outputs = []
+            else:
+                cell.source = html.escape(cell.source)
 
 
 def refused(blank, why):

@@ -12,6 +12,7 @@ import labutils as lab
 import argparse
 import os
 import sys
+import warnings
 from pathlib import Path
 
 ESTIMATORS = ("score_function", "leave_one_out", "straight_through", "gumbel_softmax", "disarm")
@@ -36,8 +37,12 @@ def main(words=None):
     if folder:
         os.environ["LABUTILS_RUNS"] = str(folder.absolute())
     digits = lab.load(source="mnist")
+    warnings.filterwarnings("error", message="This run is not kept")
     for name, choices in RUNS:
-        _, history = lab.trained(name, digits, **choices)
+        try:
+            _, history = lab.trained(name, digits, **choices)
+        except UserWarning as warning:
+            sys.exit(str(warning))
         print(f"{', '.join([name, *map(str, choices.values())])}: {history}", flush=True)
         if len(history) < history.epochs:
             sys.exit("Interrupted: the same command goes on from there.")

@@ -226,3 +226,31 @@ def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
     assert all(again["half", name] == graded["half", name] for name in NAMES)
     last = again["half", "investigation"]
     assert (last["points"], last["reason"]) == ("2", "points by a person. Three seeds!")
+
+
+def test_an_output_that_cannot_be_cleaned_does_not_keep_a_script_elsewhere():
+    forged = new_output("display_data", data={"text/html": ["<b>bold</b>"]})
+    cells = [new_code_cell("display()", outputs=[forged]), new_markdown_cell("<script>1</script>")]
+    grading.harmless(nbformat.v4.new_notebook(cells=cells), nbformat.v4.new_notebook())
+    assert not cells[0].outputs and "<script>" not in cells[1].source
+
+
+def test_links_and_what_a_system_leaves_in_a_zip_are_not_handed_in(tmp_path):
+    other = tmp_path / "ada" / "a.ipynb"
+    own = tmp_path / "bob"
+    for file in (other, own / "__MACOSX" / "a.ipynb", own / "._a.ipynb", own / "b.ipynb"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (own / "link.ipynb").symlink_to(other)
+    (own / "dangling.ipynb").symlink_to(tmp_path / "nowhere")
+    assert [p.name for p in own.rglob("*.ipynb") if grading.is_handed_in(p, own)] == ["b.ipynb"]
+
+
+def test_a_folder_that_is_something_else_is_left_as_it_is(tmp_path, capsys):
+    (tmp_path / "week" / "ada").mkdir(parents=True)
+    own = tmp_path / "week-graded" / "source" / "mine.txt"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    with pytest.raises(SystemExit):
+        grading.main([str(tmp_path / "week")])
+    assert own.exists() and "something else" in capsys.readouterr().err

@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode
 from contextlib import suppress
 from functools import cache, partial
 
+import psutil
+
 GIB = 1 << 30
 MEMORY, CPU_SECONDS, FILE, PROCESSES = 4 * GIB, 120, GIB // 10, 100
 answers = {}
@@ -19,29 +21,26 @@ answers = {}
 
 def bind():
     """Have the system hold the limits, and give up root's rights, since they don't bind root."""
-    with suppress(ImportError):  # on Windows
+    try:
         import resource
-
-        import psutil
-
-        if uid := int(os.environ["STUDENT_UID"]):
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-        user = os.getuid()  # whose threads the limit counts
-        seen = [p.info for p in psutil.process_iter(["uids", "num_threads"])]
-        own = [
-            info["num_threads"] or 0 for info in seen if info["uids"] and info["uids"].real == user
-        ]
-        for what, limit in (
-            ("RLIMIT_AS", MEMORY),
-            ("RLIMIT_CPU", CPU_SECONDS),
-            ("RLIMIT_FSIZE", FILE),
-            ("RLIMIT_NPROC", sum(own) + PROCESSES),
-            ("RLIMIT_CORE", 0),
-        ):
-            with suppress(ValueError, OSError):  # macOS has no limit of memory
-                resource.setrlimit(getattr(resource, what), (limit, limit))
+    except ImportError:  # on Windows
+        return
+    if uid := int(os.environ["STUDENT_UID"]):
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+    user = os.getuid()  # whose threads the limit counts, those of other programs too
+    seen = [p.info for p in psutil.process_iter(["uids", "num_threads"])]
+    own = [info["num_threads"] or 0 for info in seen if info["uids"] and info["uids"].real == user]
+    for what, limit in (
+        ("RLIMIT_AS", MEMORY),
+        ("RLIMIT_CPU", CPU_SECONDS),
+        ("RLIMIT_FSIZE", FILE),
+        ("RLIMIT_NPROC", sum(own) + (PROCESSES if uid else 20 * PROCESSES)),
+        ("RLIMIT_CORE", 0),
+    ):
+        with suppress(ValueError, OSError):  # macOS has no limit of memory
+            resource.setrlimit(getattr(resource, what), (limit, limit))
 
 
 def check(name, answer, *, fix=False):
