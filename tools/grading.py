@@ -75,6 +75,7 @@ def main(words=None):
     uid = first_uid()
     course.mkdir(exist_ok=True)
     course.chmod(0o700)
+    own = salt(course)  # first, since a folder is known by it
     carrying.write(course / "nbgrader_config.py", CONFIG)
     blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
     files = {student: newest(path, blanks) for student, path in handed_in.items()}
@@ -84,7 +85,7 @@ def main(words=None):
         for student in files
     ]
     try:
-        results = dict(zip(jobs, judged(jobs, blanks, salt(course), uid), strict=True))
+        results = dict(zip(jobs, judged(jobs, blanks, own, uid), strict=True))
     except RuntimeError as error:
         sys.exit(str(error))
     enter(course, blanks, results)
