@@ -26,7 +26,7 @@ run: $(STAMP)  ## execute every notebook; prints seconds and memory beside their
 	@$(BIN)/python tools/run.py
 
 runs: $(STAMP)  ## train all that the notebooks take up, for a class to share: RUNS=folder
-	@$(BIN)/python tools/runs.py $(RUNS)
+	@$(BIN)/python tools/runs.py $(if $(RUNS),"$(RUNS)")
 
 slides: $(STAMP)  ## make the decks of slides, in build/slides; needs npm
 	@$(BIN)/python tools/slides.py

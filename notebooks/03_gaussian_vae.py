@@ -27,7 +27,7 @@
 # - read a VAE in nats: rate, distortion, importance-weighted bound;
 # - explain blur, and tell a posterior collapse that is right from one that is wrong.
 #
-# **Time needed:** about 190 minutes, 90 of them for exercises and investigation. The cells run in about 95 seconds
+# **Time needed:** about 190 minutes, 90 of them for exercises and investigation. The cells run in about 80 seconds
 # on two cores.
 
 # %%

@@ -260,7 +260,7 @@ def judge(blank, path, seed, uid):
     try:
         notebook = judging.judged(notebook, seed, uid)
     except OSError as error:  # a disk that a student has filled, for example
-        return refused(blank, f"it could not be judged: {error.strerror}. Grade again.")
+        return refused(blank, f"it could not be judged: {error.strerror or error}. Grade again.")
     harmless(notebook, blank)
     return notebook
 
