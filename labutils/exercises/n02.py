@@ -164,10 +164,7 @@ EXERCISES = {
             ),
             network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).softmax(-1)): NORMALISED,
             network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).log_softmax(-1)): NORMALISED,
-            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).relu()): (
-                "No logit is ever negative.",
-                "The ReLU is for the hidden layer alone.",
-            ),
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).relu()): pairs.NEVER_NEGATIVE,
             network(lambda m, x, h, r: m.proj2(F.dropout(h, m.dropout_ratio))): (
                 "Units are dropped in evaluation mode too: two tests would give two errors.",
                 "Drop only where self.training is true. F.dropout has an argument for it.",

@@ -223,10 +223,7 @@ EXERCISES = {
         mistakes={
             decoder(lambda m, z: m.output(m.hidden(z))): LINEAR,
             decoder(lambda m, z: m.output(F.relu(m.hidden(z))).sigmoid()): PROBABILITIES,
-            decoder(lambda m, z: m.output(F.relu(m.hidden(z))).relu()): (
-                "No logit is ever negative.",
-                "The ReLU is for the hidden layer alone.",
-            ),
+            decoder(lambda m, z: m.output(F.relu(m.hidden(z))).relu()): pairs.NEVER_NEGATIVE,
             decoder(lambda m, z: m.output(torch.tanh(m.hidden(z)))): ACTIVATION,
             decoder(lambda m, z: m.output(torch.sigmoid(m.hidden(z)))): ACTIVATION,
             decoder(lambda m, z: m.output(F.softplus(m.hidden(z)))): ACTIVATION,
