@@ -246,12 +246,11 @@ def derivation(
     name: str,
     equation: str,
     inputs: Callable[[Draw], tuple],
-    lines: Sequence[Callable],
-    mistakes: dict[Callable, dict[str, Words]] | None = None,
+    lines: dict[Callable, dict[str, Words]],
 ) -> dict[str, Line]:
     """The lines "name.1", "name.2" ...: different quantities of the same inputs.
 
-    The answer to one line is a known mistake in all others; `mistakes` are more, by line.
+    Each line has its own known mistakes; the answer to one is a mistake in all others, too.
     """
     words = {
         line: (f"That is {name}.{k}.", "Read what this one asks for.")
@@ -262,8 +261,7 @@ def derivation(
             equation,
             line,
             inputs,
-            mistakes={o: w for o, w in words.items() if o is not line}
-            | (mistakes or {}).get(line, {}),
+            mistakes={other: words[other] for other in lines if other is not line} | mistakes,
         )
-        for k, line in enumerate(lines, start=1)
+        for k, (line, mistakes) in enumerate(lines.items(), start=1)
     }

@@ -155,7 +155,7 @@ EXERCISES = {
         "likelihood_split",
         "1.4",
         inputs=lambda draw: tuple(draw.normal(2, 7).double().softmax(-1)),
-        lines=(expected_log_likelihood, entropy, kl),
+        lines={expected_log_likelihood: {}, entropy: {}, kl: {}},
     ),
     "bayes_rule": Exercise(
         "1.6",

@@ -142,12 +142,13 @@ OWN = {
         "kl",
         "3.5",
         lambda draw: (draw.normal(4, 3), draw.normal(4, 3)),
-        [log_q, log_p, difference],
-        mistakes={
+        lines={
+            log_q: {},
+            log_p: {},
             difference: {
                 "(mean * z - mean**2).sum(-1)": ("A half is missing.", "Expand."),
                 "log_p(mean, z) - log_q(mean, z)": ("It is negative.", "Exchange them."),
-            }
+            },
         },
     ),
     "moments": Several(
