@@ -59,6 +59,11 @@ def network(logits):
     return type("Network", (Classifier,), {"forward": forward})
 
 
+def with_dropout(f):
+    """The class with f(network, hidden units, ratio in this mode) in the place of dropout."""
+    return network(lambda m, x, h, r: m.proj2(f(m, h, r)))
+
+
 def activated_by(f):
     return network(lambda m, x, h, r: m.proj2(F.dropout(f(m.proj1(x)), r)))
 
@@ -133,11 +138,11 @@ def twice(model, batches, optimiser, loss):
 
 
 SCALING_MISTAKES = {
-    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) / (1 - r))): (
+    with_dropout(lambda m, h, r: F.dropout(h, r) / (1 - r)): (
         "What stays is scaled twice. Equation 2.2 divides once.",
         "torch's dropout scales already.",
     ),
-    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) * (1 - r) / (r or 1))): (
+    with_dropout(lambda m, h, r: F.dropout(h, r) * (1 - r) / (r or 1)): (
         "The mean of a hidden unit isn't kept: it is divided by the share that is dropped.",
         "Put your factor into equation 2.2.",
     ),
