@@ -208,34 +208,11 @@ class Several(Exercise):
             entry -= math.prod(shape)
 
 
-@dataclass(frozen=True)
-class Number(Exercise):
-    """A number to find, to a relative tolerance. Mistakes are numbers."""
-
-    tolerance: float = 0.01
-    expected: ClassVar[str] = "a number"
-    names: ClassVar[list] = []
-
-    def accepts(self, answer: object) -> bool:
-        return not callable(answer) and not isinstance(answer, str)
-
-    def run(self, answer: object, inputs: Sequence) -> object:
-        return answer
-
-
 class Choice(Exercise):
     """One of several options, by its letter. Mistakes are the other letters."""
 
     def wrong_answers(self) -> Iterator[tuple[str, Words]]:
         yield from self.mistakes.items()
-
-
-@dataclass(frozen=True)
-class Bug(Exercise):
-    """A fault to find, by the letter of its place, and to mend; the faulty function is among the
-    mistakes. Takes either answer."""
-
-    place: Choice = None
 
 
 class Line(Exercise):

@@ -1,7 +1,7 @@
 """The exercises of notebook 05: EM, other priors, importance sampling, measures of samples."""
 
 from labutils.exercises import gaussians, pairs
-from labutils.exercises.kinds import Bug, Choice, Exercise, Several, derivation
+from labutils.exercises.kinds import Choice, Exercise, Several, derivation
 from labutils.mixtures import GaussianMixture
 
 import math
@@ -263,7 +263,7 @@ EXERCISES = {
             "(samples == 0).float().mean()": ("Add noise, and a copier escapes.", "Use held_out."),
         },
     ),
-    "mixture_prior": Bug(
+    "mixture_prior": Exercise(
         "5.2",
         score_draws,
         inputs=gaussians.draws_to_score,
