@@ -46,37 +46,12 @@ from labutils.scoreboard import Scoreboard
 from labutils.training import fit
 
 __all__ = [
-    "AutoEncoder",
-    "BernoulliMixture",
-    "BernoulliVAE",
-    "Classifier",
-    "DataError",
-    "GaussianMixture",
-    "GaussianVAE",
-    "Scoreboard",
-    "accuracy",
-    "auroc",
-    "binarize",
-    "bits_per_dimension",
-    "check",
-    "elbo",
-    "elbo_and_gain",
-    "fit",
-    "frechet_distance",
-    "half_width",
-    "importance_bound",
-    "kl_bernoulli",
-    "kl_diagonal_gaussian",
-    "load",
-    "log_likelihood",
-    "paired_bootstrap",
-    "precision_recall",
-    "predict",
-    "seeded",
-    "solved",
-    "start_at_mean",
-    "trained",
-]
+    "AutoEncoder", "BernoulliMixture", "BernoulliVAE", "Classifier", "DataError", "GaussianMixture",
+    "GaussianVAE", "Scoreboard", "accuracy", "auroc", "binarize", "bits_per_dimension", "check",
+    "elbo", "elbo_and_gain", "fit", "frechet_distance", "half_width", "importance_bound",
+    "kl_bernoulli", "kl_diagonal_gaussian", "load", "log_likelihood", "paired_bootstrap",
+    "precision_recall", "predict", "seeded", "solved", "start_at_mean", "trained",
+]  # fmt: skip
 
 _DRAWING = ("diagrams", "figures", "widgets")  # slow to import, and so at first use
 

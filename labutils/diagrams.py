@@ -53,11 +53,7 @@ class Label(NamedTuple):
 
 
 def draw(
-    size: Point,
-    boxes: Mapping[str, Box],
-    lines: Sequence[Line],
-    labels: Sequence[Label],
-    alt: str,
+    size: Point, boxes: Mapping[str, Box], lines: Sequence[Line], labels: Sequence[Label], alt: str
 ) -> Figure:
     """The figure of a diagram. A line joins the middles of boxes and stops at their borders."""
     figure, axes = plt.subplots(figsize=size)

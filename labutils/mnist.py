@@ -110,14 +110,12 @@ def _is_whole(path: Path, name: str) -> bool:
 
 def _another(folder: Path, found: dict[str, Path]) -> Path | None:
     """A whole file of another data set that has the name of one of MNIST's that is missing."""
-    names = [name for name in CHECKSUMS if name not in found]
-    files = [(file, name) for name in names for file in _candidates(folder, name)]
-    return next((f for f, name in files if os.path.isfile(f) and _is_of_another(f, name)), None)
-
-
-def _is_of_another(path: Path, name: str) -> bool:
-    # in this order: another process may put MNIST's file in place of none, or of a damaged one
-    return not _is_damaged(path) and not _is_whole(path, name)
+    for name in [name for name in CHECKSUMS if name not in found]:
+        for file in _candidates(folder, name):
+            # in this order: another process may put MNIST's file in place of none or a damaged one
+            if os.path.isfile(file) and not _is_damaged(file) and not _is_whole(file, name):
+                return file
+    return None
 
 
 def _is_damaged(path: Path) -> bool:

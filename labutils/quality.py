@@ -103,10 +103,7 @@ def precision_recall(samples: torch.Tensor, reference: torch.Tensor) -> tuple[fl
     centre = reference.double().mean(0)
     samples, reference = samples.double() - centre, reference.double() - centre
     between = torch.cdist(samples, reference)
-    return (
-        _covered(between, _radii(reference)),
-        _covered(between.T, _radii(samples)),
-    )
+    return _covered(between, _radii(reference)), _covered(between.T, _radii(samples))
 
 
 def kernel_distance(samples: torch.Tensor, reference: torch.Tensor) -> float:

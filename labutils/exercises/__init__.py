@@ -6,7 +6,7 @@ on: the right answer, the inputs and the known mistakes of each in one place.
 
 from labutils import runtime
 from labutils.exercises import n01, n02, n03, n04, n05, n06
-from labutils.exercises.kinds import Bug, Choice, Exercise, Line
+from labutils.exercises.kinds import Choice, Exercise, Line
 from labutils.exercises.limits import Caller, Trouble, undisturbed
 from labutils.exercises.remarks import Trial, gradient_problem, place, remarks
 
@@ -67,8 +67,6 @@ def verdict(
     """Whether an answer is right; what there is to say of it; where the fix is, "" if unknown."""
     if answer is None or answer is ... or _is_stub(getattr(answer, "forward", answer)):
         return False, UNANSWERED, ""
-    if isinstance(exercise, Bug) and isinstance(answer, str):
-        exercise = exercise.place
     if isinstance(exercise, Choice):
         return _choice(exercise, answer)
     if not exercise.accepts(answer):

@@ -208,34 +208,11 @@ class Several(Exercise):
             entry -= math.prod(shape)
 
 
-@dataclass(frozen=True)
-class Number(Exercise):
-    """A number to find, to a relative tolerance. Mistakes are numbers."""
-
-    tolerance: float = 0.01
-    expected: ClassVar[str] = "a number"
-    names: ClassVar[list] = []
-
-    def accepts(self, answer: object) -> bool:
-        return not callable(answer) and not isinstance(answer, str)
-
-    def run(self, answer: object, inputs: Sequence) -> object:
-        return answer
-
-
 class Choice(Exercise):
     """One of several options, by its letter. Mistakes are the other letters."""
 
     def wrong_answers(self) -> Iterator[tuple[str, Words]]:
         yield from self.mistakes.items()
-
-
-@dataclass(frozen=True)
-class Bug(Exercise):
-    """A fault to find, by the letter of its place, and to mend; the faulty function is among the
-    mistakes. Takes either answer."""
-
-    place: Choice = None
 
 
 class Line(Exercise):
@@ -246,12 +223,11 @@ def derivation(
     name: str,
     equation: str,
     inputs: Callable[[Draw], tuple],
-    lines: Sequence[Callable],
-    mistakes: dict[Callable, dict[str, Words]] | None = None,
+    lines: dict[Callable, dict[str, Words]],
 ) -> dict[str, Line]:
     """The lines "name.1", "name.2" ...: different quantities of the same inputs.
 
-    The answer to one line is a known mistake in all others; `mistakes` are more, by line.
+    Each line has its own known mistakes; the answer to one is a mistake in all others, too.
     """
     words = {
         line: (f"That is {name}.{k}.", "Read what this one asks for.")
@@ -262,8 +238,7 @@ def derivation(
             equation,
             line,
             inputs,
-            mistakes={o: w for o, w in words.items() if o is not line}
-            | (mistakes or {}).get(line, {}),
+            mistakes={other: words[other] for other in lines if other is not line} | mistakes,
         )
-        for k, line in enumerate(lines, start=1)
+        for k, (line, mistakes) in enumerate(lines.items(), start=1)
     }

@@ -1,7 +1,7 @@
 """The exercises of notebook 01: densities, flows, energies, EM, the chain rule and audits."""
 
 from labutils.exercises import pairs
-from labutils.exercises.kinds import Bug, Exercise, derivation
+from labutils.exercises.kinds import Exercise, derivation
 
 import math
 
@@ -155,7 +155,7 @@ EXERCISES = {
         "likelihood_split",
         "1.4",
         inputs=lambda draw: tuple(draw.normal(2, 7).double().softmax(-1)),
-        lines=(expected_log_likelihood, entropy, kl),
+        lines={expected_log_likelihood: {}, entropy: {}, kl: {}},
     ),
     "bayes_rule": Exercise(
         "1.6",
@@ -271,7 +271,7 @@ EXERCISES = {
             "belief_logits(x, weight, offset).sigmoid()": ("Probabilities.", "Leave out sigmoid."),
         },
     ),
-    "mixture_sampler": Bug(
+    "mixture_sampler": Exercise(
         "",
         mixture_sampler,
         inputs=lambda draw: (*draw.normal(2, 3, 2), draw.integers(0, 3, (6,)), draw.normal(6, 2)),

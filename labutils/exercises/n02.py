@@ -2,7 +2,7 @@
 
 from labutils.exercises import networks, pairs
 from labutils.exercises.kinds import Choice, Exercise, Loop, Module
-from labutils.exercises.networks import activated_by, network
+from labutils.exercises.networks import activated_by, network, with_dropout
 
 import math
 
@@ -45,7 +45,7 @@ LINEAR = (
     "The ReLU is missing.",
 )
 ACTIVATION = ("The hidden units aren't those of equation 2.1.", "Its activation is a ReLU.")
-Suspect = network(lambda m, x, h, r: m.proj2(F.dropout(h, 0.5, m.training)))  # the handout's
+Suspect = with_dropout(lambda m, h, r: F.dropout(h, 0.5, m.training))  # the handout's
 IGNORED = (
     "Half of the units are dropped, whatever the ratio is.",
     "Keep dropout_ratio in __init__, and use it in forward.",
@@ -149,10 +149,8 @@ EXERCISES = {
             activated_by(torch.sigmoid): ACTIVATION,
             activated_by(torch.tanh): ACTIVATION,
             Suspect: IGNORED,
-            network(
-                lambda m, x, h, r: m.proj2(
-                    F.dropout(h, 0.5, m.training) * (1 - 0.5 * m.training) / (1 - r)
-                )
+            with_dropout(
+                lambda m, h, r: F.dropout(h, 0.5, m.training) * (1 - 0.5 * m.training) / (1 - r)
             ): IGNORED,
             network(lambda m, x, h, r: F.dropout(m.proj2(h), r)): (
                 "Logits are dropped, not hidden units.",
@@ -164,44 +162,37 @@ EXERCISES = {
             ),
             network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).softmax(-1)): NORMALISED,
             network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).log_softmax(-1)): NORMALISED,
-            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).relu()): (
-                "No logit is ever negative.",
-                "The ReLU is for the hidden layer alone.",
-            ),
-            network(lambda m, x, h, r: m.proj2(F.dropout(h, m.dropout_ratio))): (
+            network(lambda m, x, h, r: m.proj2(F.dropout(h, r)).relu()): pairs.NEVER_NEGATIVE,
+            with_dropout(lambda m, h, r: F.dropout(h, m.dropout_ratio)): (
                 "Units are dropped in evaluation mode too: two tests would give two errors.",
                 "Drop only where self.training is true. F.dropout has an argument for it.",
             ),
-            network(lambda m, x, h, r: m.proj2(F.dropout(h, m.dropout_ratio - r))): (
+            with_dropout(lambda m, h, r: F.dropout(h, m.dropout_ratio - r)): (
                 "Units are dropped in evaluation mode, not in training.",
                 "Exchange the modes.",
             ),
-            network(lambda m, x, h, r: m.proj2(h)): (
+            with_dropout(lambda m, h, r: h): (
                 "No unit is ever dropped.",
                 "In training, multiply the hidden units by a mask.",
             ),
-            network(lambda m, x, h, r: m.proj2((1 - r) * F.dropout(h, r))): UNSCALED,
-            network(
-                lambda m, x, h, r: m.proj2((1 - r) / (1 - m.dropout_ratio) * F.dropout(h, r))
+            with_dropout(lambda m, h, r: (1 - r) * F.dropout(h, r)): UNSCALED,
+            with_dropout(
+                lambda m, h, r: (1 - r) / (1 - m.dropout_ratio) * F.dropout(h, r)
             ): UNSCALED,
-            network(lambda m, x, h, r: m.proj2((1 - m.dropout_ratio) * F.dropout(h, r))): (
+            with_dropout(lambda m, h, r: (1 - m.dropout_ratio) * F.dropout(h, r)): (
                 "This is dropout as first published: evaluation mode scales, training doesn't. "
                 "By equation 2.1 nothing changes in evaluation mode.",
                 "Divide by 1 - dropout_ratio in training.",
             ),
-            network(
-                lambda m, x, h, r: m.proj2(F.dropout(h, 1 - m.dropout_ratio, m.training))
-            ): SHARE_KEPT,
-            network(
-                lambda m, x, h, r: m.proj2(
-                    F.dropout(h, 1 - m.dropout_ratio, m.training) * (r / (1 - r) if r else 1)
-                )
+            with_dropout(lambda m, h, r: F.dropout(h, 1 - m.dropout_ratio, m.training)): SHARE_KEPT,
+            with_dropout(
+                lambda m, h, r: F.dropout(h, 1 - m.dropout_ratio, m.training) * ((r or 1) / (1 - r))
             ): SHARE_KEPT,
             network(lambda m, x, h, r: m.proj2(F.dropout(torch.ones_like(x[:, :1]), r) * h)): (
                 "One coin decides on all units of an image.",
                 "Draw a mask entry for each unit.",
             ),
-            network(lambda m, x, h, r: m.proj2((torch.rand(3) >= r).to(h) / (1 - r) * h)): (
+            with_dropout(lambda m, h, r: (torch.rand(3) >= r).to(h) / (1 - r) * h): (
                 "All images of a batch share one mask.",
                 "Draw a mask entry for each image.",
             ),
@@ -252,11 +243,7 @@ EXERCISES = {
     "train_steps": Loop(
         "",
         train_steps,
-        inputs=lambda draw: (
-            draw.normal(31),
-            draw.normal(10, 6, 3),
-            draw.integers(0, 3, (10, 6)),
-        ),
+        inputs=lambda draw: (draw.normal(31), draw.normal(10, 6, 3), draw.integers(0, 3, (10, 6))),
         given=networks.ten_batches,
         mistakes=networks.LOOP_MISTAKES,
     ),

@@ -28,7 +28,7 @@ SQUARE = (
     "The square in the exponent is left out, or taken at the mean of q.",
     "The mean of (z - mu)^2 under q is sigma^2.",
 )
-LINE_MISTAKES = {
+LINES = {
     expected_log_q: {
         "-expected_log_q(mean, log_var)": ("This is the entropy, E[-log q(z)].", "Flip the sign."),
         "expected_log_q(mean, log_var) + 0.5": SQUARE,
@@ -142,8 +142,7 @@ EXERCISES = {
         "kl_lines",
         "3.7",
         inputs=lambda draw: tuple(draw.normal(2, 4, 3).double()),
-        lines=(expected_log_q, expected_log_p, kl_of_each),
-        mistakes=LINE_MISTAKES,
+        lines=LINES,
     ),
     "kl_gaussian": Exercise(
         "3.7",
@@ -223,10 +222,7 @@ EXERCISES = {
         mistakes={
             decoder(lambda m, z: m.output(m.hidden(z))): LINEAR,
             decoder(lambda m, z: m.output(F.relu(m.hidden(z))).sigmoid()): PROBABILITIES,
-            decoder(lambda m, z: m.output(F.relu(m.hidden(z))).relu()): (
-                "No logit is ever negative.",
-                "The ReLU is for the hidden layer alone.",
-            ),
+            decoder(lambda m, z: m.output(F.relu(m.hidden(z))).relu()): pairs.NEVER_NEGATIVE,
             decoder(lambda m, z: m.output(torch.tanh(m.hidden(z)))): ACTIVATION,
             decoder(lambda m, z: m.output(torch.sigmoid(m.hidden(z)))): ACTIVATION,
             decoder(lambda m, z: m.output(F.softplus(m.hidden(z)))): ACTIVATION,

@@ -114,8 +114,7 @@ EXERCISES = {
         "bit_slope",
         "4.8",
         one_bit,
-        (mean_of_bit, slope_of_mean),
-        mistakes={
+        lines={
             mean_of_bit: {"(1 - logit) * g0 + logit * g1": LOGIT},
             slope_of_mean: {"logit.sigmoid() * (1 - logit) * (g1 - g0)": LOGIT},
         },
@@ -178,8 +177,7 @@ EXERCISES = {
         "disarm_factor",
         "4.11",
         one_bit,
-        (chance_to_differ, mean_of_pair, factor),
-        mistakes={
+        lines={
             chance_to_differ: {
                 "2 * logit.sigmoid() * (-logit).sigmoid()": INDEPENDENT,
                 "2 * logit.sigmoid()": ONE_SIDE,

@@ -1,7 +1,7 @@
 """The exercises of notebook 05: EM, other priors, importance sampling, measures of samples."""
 
 from labutils.exercises import gaussians, pairs
-from labutils.exercises.kinds import Bug, Choice, Exercise, Several, derivation
+from labutils.exercises.kinds import Choice, Exercise, Several, derivation
 from labutils.mixtures import GaussianMixture
 
 import math
@@ -138,15 +138,13 @@ def suspect_gain(prior, train, test, components):
     return (mixture.log_prob(test) - prior.log_prob(test)).mean().item()
 
 
-M_STEP_MISTAKES = {
+M_STEP_LINES = {
     component_bound: {
         "component_bound(z, r, mean, covariance.inverse())": INVERTED,
         "component_bound(z, r, mean, covariance.diag().diag())": VARIANCES,
         "r @ MultivariateNormal(mean, covariance).log_prob(z).exp()": pairs.LOGARITHM,
     },
-    slope_in_mean: {
-        "slope_in_mean(z, r, mean, covariance.inverse())": INVERTED,
-    },
+    slope_in_mean: {"slope_in_mean(z, r, mean, covariance.inverse())": INVERTED},
     slope_in_precision: {
         "slope_in_precision(z, r, mean, covariance.inverse())": INVERTED,
         "-covariance.inverse() @ slope_in_precision(z, r, mean, covariance)"
@@ -175,9 +173,7 @@ EXERCISES = {
             "(lambda a: a / a.sum(-1, keepdim=True))(log_weight + log_density)": LOGS,
         },
     ),
-    **derivation(
-        "m_step_derived", "5.4", gaussians.one_component, tuple(M_STEP_MISTAKES), M_STEP_MISTAKES
-    ),
+    **derivation("m_step_derived", "5.4", gaussians.one_component, M_STEP_LINES),
     "gaussian_m_step": Several(
         "5.5",
         gaussian_m_step,
@@ -267,7 +263,7 @@ EXERCISES = {
             "(samples == 0).float().mean()": ("Add noise, and a copier escapes.", "Use held_out."),
         },
     ),
-    "mixture_prior": Bug(
+    "mixture_prior": Exercise(
         "5.2",
         score_draws,
         inputs=gaussians.draws_to_score,

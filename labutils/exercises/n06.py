@@ -18,15 +18,11 @@ def decode(number, chain):
     return torch.tensor(pixels)
 
 
-def _keep(one, low, width, of_zero):
-    return (low + of_zero, width - of_zero) if one else (low, of_zero)
-
-
 def walk(
     number,
     chain,
     zero=lambda p: 1 - p,
-    keep=_keep,
+    keep=lambda one, low, width, zero: (low + zero, width - zero) if one else (low, zero),
     pixel=int,
     context=lambda pixels: pixels[-1],
     split=lambda low, width, of_zero: low + of_zero,
@@ -80,8 +76,6 @@ EXERCISES = {
                 "larger than the encoder's.",
                 "The width becomes that of the part that was kept.",
             ),
-            "walk(number, chain, keep=lambda one, low, width, zero: "
-            "(low - zero, width - zero) if one else (low, zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "
             "(low, width - zero if one else zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "

@@ -59,6 +59,11 @@ def network(logits):
     return type("Network", (Classifier,), {"forward": forward})
 
 
+def with_dropout(f):
+    """The class with f(network, hidden units, ratio in this mode) in the place of dropout."""
+    return network(lambda m, x, h, r: m.proj2(f(m, h, r)))
+
+
 def activated_by(f):
     return network(lambda m, x, h, r: m.proj2(F.dropout(f(m.proj1(x)), r)))
 
@@ -81,39 +86,33 @@ def ten_batches(weights, images, labels):
 
 
 def loop(step, training=True, steps=slice(None)):
-    """A loop with another step(model, images, labels, optimiser, loss)."""
+    """A loop with another step(model, *batch, optimiser, *loss): one of a VAE is given no loss."""
 
-    def train(model, batches, optimiser, loss):
+    def train(model, batches, optimiser, *loss):
         model.train(training)
-        for images, labels in batches[steps]:
-            step(model, images, labels, optimiser, loss)
+        for batch in batches[steps]:
+            step(model, *batch, optimiser, *loss)
 
     return train
 
 
-def a_step(model, images, labels, optimiser, loss):
-    optimiser.zero_grad()
-    loss(model(images), labels).backward()
-    optimiser.step()
+def given_loss(model, images, labels, loss):
+    return loss(model(images), labels)
 
 
-def never_zero(model, images, labels, optimiser, loss):
-    loss(model(images), labels).backward()
-    optimiser.step()
+def stepper(value=given_loss, zero=True, first=False):
+    """A step with one thing changed: its value, no zero_grad, or the step before its gradient."""
 
+    def step(model, x, y, optimiser, *loss):
+        if first:
+            optimiser.step()
+        if zero:
+            optimiser.zero_grad()
+        value(model, x, y, *loss).backward()
+        if not first:
+            optimiser.step()
 
-def step_first(model, images, labels, optimiser, loss):
-    optimiser.step()
-    optimiser.zero_grad()
-    loss(model(images), labels).backward()
-
-
-def uphill(model, images, labels, optimiser, loss):
-    a_step(model, images, labels, optimiser, lambda *x: -loss(*x))
-
-
-def normalised(model, images, labels, optimiser, loss):
-    a_step(model, images, labels, optimiser, lambda a, y: loss(a.softmax(-1), y))
+    return step
 
 
 def all_at_once(model, batches, optimiser, loss):
@@ -124,20 +123,42 @@ def all_at_once(model, batches, optimiser, loss):
 
 
 def joined(model, batches, optimiser, loss):
-    model.train()
-    a_step(model, *map(torch.cat, zip(*batches, strict=True)), optimiser, loss)
+    loop(stepper())(model, [map(torch.cat, zip(*batches, strict=True))], optimiser, loss)
 
 
-def twice(model, batches, optimiser, loss):
-    loop(a_step)(model, [*batches, *batches], optimiser, loss)
+def twice(step):
+    """A loop that runs over the batches two times."""
+    return lambda model, batches, *others: loop(step)(model, 2 * batches, *others)
+
+
+def classical_faults(value=given_loss):
+    """The mistakes of any training loop that minimises value(model, *batch, *loss)."""
+    return {
+        loop(stepper(value, zero=False)): (
+            "The gradients of all batches so far add up, and the steps grow with them.",
+            "backward() adds to what is there. When are the old gradients cleared?",
+        ),
+        loop(stepper(value, first=True)): (
+            "Each step follows the gradient of the batch before, and the first none at all.",
+            "Which of the three has to come first?",
+        ),
+        loop(stepper(value), steps=slice(1)): (
+            "It ends after the first batch.",
+            "Is there a return inside the loop?",
+        ),
+        loop(stepper(value), steps=slice(9, None)): (
+            "Only the last batch counts.",
+            "The step belongs inside the loop.",
+        ),
+    }
 
 
 SCALING_MISTAKES = {
-    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) / (1 - r))): (
+    with_dropout(lambda m, h, r: F.dropout(h, r) / (1 - r)): (
         "What stays is scaled twice. Equation 2.2 divides once.",
         "torch's dropout scales already.",
     ),
-    network(lambda m, x, h, r: m.proj2(F.dropout(h, r) * (1 - r) / (r or 1))): (
+    with_dropout(lambda m, h, r: F.dropout(h, r) * (1 - r) / (r or 1)): (
         "The mean of a hidden unit isn't kept: it is divided by the share that is dropped.",
         "Put your factor into equation 2.2.",
     ),
@@ -147,31 +168,21 @@ SCALING_MISTAKES = {
     ),
 }
 LOOP_MISTAKES = {
-    loop(lambda m, x, y, o, loss: a_step(m, x, y, o, F.cross_entropy)): (
+    **classical_faults(),
+    loop(stepper(lambda m, x, y, loss: F.cross_entropy(m(x), y))): (
         "It minimises a loss of its own.",
         "The one to use is handed over.",
     ),
-    joined: (
-        "It takes one step on all images together.",
-        "Each batch has a step of its own.",
-    ),
-    loop(lambda m, x, y, o, loss: a_step(m, x, y, o, lambda *z: loss(*z) / len(x))): (
+    joined: ("It takes one step on all images together.", "Each batch has a step of its own."),
+    loop(stepper(lambda m, x, y, loss: loss(m(x), y) / len(x))): (
         "The gradient is divided by the size of the batch twice: the loss is a mean already.",
         "Take the loss as it is.",
     ),
-    loop(never_zero): (
-        "The gradients of all batches so far add up, and the steps grow with them.",
-        "backward() adds to what is there. When are the old gradients cleared?",
-    ),
-    loop(step_first): (
-        "Each step follows the gradient of the batch before, and the first none at all.",
-        "Which of the three has to come first?",
-    ),
-    loop(a_step, training=False): (
+    loop(stepper(), training=False): (
         "No unit is dropped: the model was handed over in evaluation mode.",
         "Which mode must it be in?",
     ),
-    loop(never_zero, training=False): (
+    loop(stepper(zero=False), training=False): (
         "No unit is dropped, and the gradients of all batches add up.",
         "Which mode must it be in, and when are the old gradients cleared?",
     ),
@@ -179,21 +190,16 @@ LOOP_MISTAKES = {
         "The weights are those from before: no step was taken, or none had a gradient to follow.",
         "Which of the three calls of a step is missing, or comes in the wrong order?",
     ),
-    loop(a_step, steps=slice(1)): (
-        "It ends after the first batch.",
-        "Is there a return inside the loop?",
-    ),
-    loop(a_step, steps=slice(9, None)): (
-        "Only the last batch counts.",
-        "The step belongs inside the loop.",
-    ),
     all_at_once: (
         "One step for all batches, along the sum of their gradients.",
         "The step belongs inside the loop.",
     ),
-    twice: ("It runs over the batches twice.", "Each batch is for one step."),
-    loop(uphill): ("The loss grows: it steps uphill.", "The loss is minimised as it is."),
-    loop(normalised): (
+    twice(stepper()): ("It runs over the batches twice.", "Each batch is for one step."),
+    loop(stepper(lambda m, x, y, loss: -loss(m(x), y))): (
+        "The loss grows: it steps uphill.",
+        "The loss is minimised as it is.",
+    ),
+    loop(stepper(lambda m, x, y, loss: loss(m(x).softmax(-1), y))): (
         "The softmax is applied twice: the loss takes logits.",
         "Hand the model's output to the loss as it is.",
     ),

@@ -30,4 +30,5 @@ EPSILON = (
     "A small constant replaces what underflows, and the result never gets past its logarithm.",
     "Stay with logarithms: logsumexp and log_softmax take the largest term out first.",
 )
+NEVER_NEGATIVE = ("No logit is ever negative.", "The ReLU is for the hidden layer alone.")
 LOG_OF_MEAN = ("The mean is one of probabilities, not of their logarithms.", "No logsumexp.")

@@ -147,8 +147,6 @@ def place(trial: Trial) -> str:
                 _at(n, x, index, got.shape)
                 for n, x in zip(trial.exercise.names, inputs, strict=True)
             ]
-            if not given:  # a number, whose value stays for the student to find
-                return f"It is {'above' if got > right else 'below'} the right one."
             there = f"{where} is {got[index]:.6g} instead of {right[index]:.6g}"
             return f"{there} for {', '.join(given)}."
     raise ValueError("a right answer differs nowhere")

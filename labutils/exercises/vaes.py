@@ -1,6 +1,7 @@
 """VAEs under a check: models of given weights, ELBOs with one thing changed, and loops."""
 
 from labutils.exercises import pairs
+from labutils.exercises.networks import classical_faults, loop, stepper, twice
 from labutils.objectives import kl_diagonal_gaussian
 
 import math
@@ -121,62 +122,20 @@ def ten_batches(weights, x, eps):
     return model, list(zip(x, eps, strict=True)), optimiser
 
 
-def loop(step, steps=slice(None)):
-    """A loop with another step(model, x, eps, optimiser)."""
-
-    def train(model, batches, optimiser):
-        for x, eps in batches[steps]:
-            step(model, x, eps, optimiser)
-
-    return train
-
-
-def stepper(loss=lambda m, x, e: -right(m, x, e), zero=True, first=False):
-    """A step with one thing changed: no zero_grad, or the step before its gradient."""
-
-    def step(model, x, eps, optimiser):
-        if first:
-            optimiser.step()
-        if zero:
-            optimiser.zero_grad()
-        loss(model, x, eps).backward()
-        if not first:
-            optimiser.step()
-
-    return step
-
-
-def twice(model, batches, optimiser):
-    """The whole loop, two times over."""
-    for _ in range(2):
-        loop(stepper())(model, batches, optimiser)
+def minus_elbo(model, x, eps):
+    return -right(model, x, eps)
 
 
 LOOP_MISTAKES = {
-    twice: ("Each batch is used twice.", "The exercise asks for one step per batch."),
-    loop(stepper(right)): (
-        "The ELBO falls: it steps downhill.",
-        "Losses are minimised.",
+    **classical_faults(minus_elbo),
+    twice(stepper(minus_elbo)): (
+        "Each batch is used twice.",
+        "The exercise asks for one step per batch.",
     ),
-    loop(stepper(zero=False)): (
-        "The gradients of all batches so far add up, and the steps grow with them.",
-        "backward() adds to what is there. When are the old gradients cleared?",
-    ),
-    loop(stepper(first=True)): (
-        "Each step follows the gradient of the batch before, and the first none at all.",
-        "Which of the three has to come first?",
-    ),
+    loop(stepper(right)): ("The ELBO falls: it steps downhill.", "Losses are minimised."),
     loop(lambda *_: None): (
         "The weights are those from before: no step was taken.",
         "Which of the three calls of a step is missing?",
-    ),
-    loop(stepper(), steps=slice(1)): (
-        "It ends after the first batch.",
-        "Is there a return inside the loop?",
-    ),
-    loop(stepper(), steps=slice(9, None)): (
-        "Only the last batch counts.",
-        "The step belongs inside the loop.",
     ),
 }
 
