@@ -207,7 +207,7 @@ def _box(controls, draw, alt, width, rows=None):
 
 
 class _Picture(ipywidgets.Image):
-    """An image with a tooltip, which a screen reader says: that of ipywidgets 7, on Colab, has none."""
+    """An image with a tooltip, which a screen reader says. That of ipywidgets 7 has none."""
 
     tooltip = traitlets.Unicode().tag(sync=True)
     description = traitlets.Unicode().tag(sync=True)  # without it, JupyterLab shows no image
