@@ -195,9 +195,7 @@ def _box(controls, draw, alt, width, rows=None):
     draw(*values of the controls) returns the picture, as PNG, and the text.
     """
     layout = {"width": "100%", "max_width": f"{width}px"}
-    picture, text = ipywidgets.Image(format="png", tooltip=alt, layout=layout), ipywidgets.HTML()
-    # the tooltip is what a screen reader says; without a description, JupyterLab shows no image
-    picture.add_traits(description=traitlets.Unicode("").tag(sync=True))
+    picture, text = _Picture(format="png", tooltip=alt, layout=layout), ipywidgets.HTML()
 
     def update(_=None):
         picture.value, text.value = draw(*(control.value for control in controls))
@@ -206,6 +204,13 @@ def _box(controls, draw, alt, width, rows=None):
         control.observe(update, "value")
     update()
     return ipywidgets.VBox([*(rows or controls), text, picture])
+
+
+class _Picture(ipywidgets.Image):
+    """An image with a tooltip, which a screen reader says. That of ipywidgets 7 has none."""
+
+    tooltip = traitlets.Unicode().tag(sync=True)
+    description = traitlets.Unicode().tag(sync=True)  # without it, JupyterLab shows no image
 
 
 def _named(sliders):

@@ -113,6 +113,15 @@ def test_every_place_names_the_same_oldest_python():
         assert f'"{oldest}"' in path.read_text(encoding="utf-8"), path.name
 
 
+def test_colab_installs_labutils_from_the_branch_that_it_opens():
+    readme = read("README.md")
+    (released,) = re.findall(r"editions\.py --branch (\w+)`", readme)
+    ((opened, notebook),) = re.findall(r"colab\S+/blob/(\w+)/(\w+\.ipynb)", readme)
+    (installed,) = re.findall(r"%pip install .*--no-deps \S+/archive/(\w+)\.zip", readme)
+    assert released == opened == installed
+    assert (ROOT / "notebooks" / notebook).exists()
+
+
 def targets():
     return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
 

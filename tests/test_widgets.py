@@ -261,6 +261,7 @@ def test_modes_of_torch_set_outside_are_no_matter(name):
 def test_a_screen_reader_finds_what_the_picture_shows_and_where_the_controls_are(name):
     controls, image = controls_and_image(box := MOVED[name]())
     assert image.tooltip and "description" in image.keys, "else JupyterLab shows no image"
+    assert vars(type(image)).keys() >= {"tooltip", "description"}, "ipywidgets 7 has neither"
     assert all(control.description or control.tooltip for control in controls)
     (text,) = (part for part in box.children if isinstance(part, ipywidgets.HTML))
     before = text.value
