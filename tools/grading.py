@@ -140,12 +140,9 @@ def graded_edition(path):
     cells = []
     for cell in edition.cells:
         cells.append(cell)
-        names = judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else []
-        if names:
-            mark(cell, f"answer-{names[0]}", solution=True)
-        for name in names:
+        for name in judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else ():
             source = f'assert solved("{name}")  # as the grader has found, outside this kernel'
-            cells.append(new_code_cell(source, id=f"grade-{name.replace('.', '-')}"))
+            cells.append(new_code_cell(source, id=f"grade-{judging.to_id(name)}"))
             cells[-1].metadata.edition = carrying.digest(source)
             mark(cells[-1], name, grade=True, locked=True, points=1)
         if len(cells) > 1 and is_investigation(cells[-2]) and cell.source == editions.ROOM:
@@ -160,7 +157,7 @@ def is_investigation(cell):
 
 def mark(cell, name, **roles):
     cell.metadata.nbgrader = nbformat.from_dict(
-        {**SCHEMA, "grade_id": name, "cell_type": cell.cell_type, **roles}
+        {**SCHEMA, "grade_id": judging.to_id(name), "cell_type": cell.cell_type, **roles}
     )
 
 
@@ -358,7 +355,7 @@ def table(course, blanks, results):
         for (notebook, student, _), judged in results.items():
             why = {judging.grades(cell): judging.reason(cell) for cell in judged.cells}
             for number, name in exercises(blanks[notebook]):
-                place = name, notebook, notebook, student
+                place = judging.to_id(name), notebook, notebook, student
                 grade, reason = book.find_grade(*place), why.get(name)
                 waits = grade.needs_manual_grade and grade.manual_score is None
                 if name == "investigation":
@@ -382,7 +379,7 @@ def exercises(blank):
         if asked := editions.EXERCISE.findall(cell.source):
             number = asked[-1].removeprefix("Exercise ")
         if cell.metadata.get("nbgrader", {}).get("grade"):
-            yield number, cell.metadata.nbgrader.grade_id
+            yield number, judging.name_of(cell)
 
 
 if __name__ == "__main__":

@@ -242,9 +242,18 @@ def judged(notebook, seed: str, uid: int = 0):
 
 
 def grades(cell):
-    """The exercise that a cell grades; None where it grades none."""
+    """The exercise that a cell grades; None where it grades none, or a person grades it."""
     own = cell.metadata.get("nbgrader", {})
-    return own.grade_id if own.get("grade") and not own.get("solution") else None
+    return name_of(cell) if own.get("grade") and not own.get("solution") else None
+
+
+def to_id(name):
+    """An exercise's name as an id of nbgrader's, which holds no dot."""
+    return name.replace(".", "-")
+
+
+def name_of(cell):
+    return cell.metadata.nbgrader.grade_id.replace("-", ".")
 
 
 def settle(cell, right, why):
