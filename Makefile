@@ -79,7 +79,9 @@ format: $(STAMP)  ## fix style and format where ruff can
 
 # The load test of a hub wants a machine to itself: benchmarks/README.md
 bench: $(STAMP)  ## measure speed and memory
-	@for script in $(filter-out %/hub.py, $(sort $(wildcard benchmarks/*.py))); do $(BIN)/python $$script || exit; done
+	@failed=; for script in $(filter-out %/hub.py, $(sort $(wildcard benchmarks/*.py))); do \
+	$(BIN)/python $$script || failed="$$failed $$script"; done; \
+	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
 sync: $(STAMP)  ## sync each notebook with its .py; the newer file wins
 	@$(RUN) jupytext --sync notebooks/*.py

@@ -21,6 +21,8 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
 
 try:
@@ -45,7 +47,7 @@ try:
 except ImportError as error:
     sys.exit(f"{error}. Install it: {sys.executable} -m pip install -r requirements-tools.txt")
 
-FIRST_UID, UIDS = 50_000, 4_000  # users that own nothing, in turns, where this process is root's
+UIDS = range(60_706, 61_184)  # by systemd's table of users, for neither people nor services
 BYTES = 50 << 20  # of a notebook
 INVESTIGATION = 3  # points, as its difficulty says; a check is worth one
 SCHEMA = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
@@ -72,11 +74,6 @@ def main(words=None):
     course = folder.with_name(f"{folder.name}-graded")
     if course.exists() and any(course.iterdir()) and not (course / "salt").exists():
         parser.error(f"{course} is something else, and is left as it is: move it away")
-    uid = first_uid()
-    course.mkdir(exist_ok=True)
-    course.chmod(0o700)
-    own = salt(course)  # first, since a folder is known by it
-    carrying.write(course / "nbgrader_config.py", CONFIG)
     blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
     files = {student: newest(path, blanks) for student, path in handed_in.items()}
     jobs = [
@@ -84,8 +81,13 @@ def main(words=None):
         for name in sorted({name for found in files.values() for name in found})
         for student in files
     ]
+    uids = users(len(jobs))
+    course.mkdir(exist_ok=True)
+    course.chmod(0o700)
+    own = salt(course)  # first, since a folder is known by it
+    carrying.write(course / "nbgrader_config.py", CONFIG)
     try:
-        results = dict(zip(jobs, judged(jobs, blanks, own, uid), strict=True))
+        results = dict(zip(jobs, judged(jobs, blanks, own, uids), strict=True))
     except RuntimeError as error:
         sys.exit(str(error))
     enter(course, blanks, results)
@@ -93,28 +95,36 @@ def main(words=None):
     print(f"{course}: points.csv, and a page for each student in feedback/")
 
 
-def first_uid():
-    """Of the users that own nothing, one for each kernel; 0 where this process isn't root's."""
+def users(count):
+    """Numbers of users that nobody is, for so many kernels; [0] where this process isn't root's."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return 0
-    import pwd  # which Windows lacks
+        return [0]
+    import grp  # which Windows lacks
+    import pwd
 
+    def is_free(number):
+        for known in (pwd.getpwuid, grp.getgrgid):  # one by one: a directory does not list all
+            with suppress(KeyError):
+                return not known(number)
+        return number not in running
+
+    running = {p.info["uids"].real for p in psutil.process_iter(["uids"]) if p.info["uids"]}
+    found = list(islice(filter(is_free, UIDS), count))
+    if not found:
+        sys.exit(f"All users from {UIDS[0]} to {UIDS[-1]} exist: grade as another user than root.")
+    drop = {"user": found[0], "group": found[0], "extra_groups": []}
+    words = [sys.executable, "-c", f"import ipykernel; open({__file__!r})"]
     try:
-        drop = {"user": FIRST_UID, "group": FIRST_UID, "extra_groups": []}
-        subprocess.run([sys.executable, "-c", f"open({__file__!r})"], check=True, **drop)
-    except (OSError, subprocess.CalledProcessError):
+        subprocess.run(words, check=True, capture_output=True, text=True, cwd="/", **drop)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", "") or str(error)
         sys.exit(
-            "As root, this grades in the name of users without rights, who may not read "
-            f"{sys.executable} or {__file__}: move both to where all may, or grade as another user."
+            "As root, this runs what students wrote as users without rights. Those cannot use "
+            f"{os.path.realpath(sys.executable)} or read {editions.ROOT}: install both where all "
+            "may read, which is not below /root, or grade as another user than root. The problem "
+            f"was: {why.strip().splitlines()[-1]}"
         )
-    known = {user.pw_uid for user in pwd.getpwall()} | {p.info["uids"].real for p in processes()}
-    if taken := sorted(known & {*range(FIRST_UID, FIRST_UID + UIDS)}):
-        sys.exit(f"Kernels would run as user {taken[0]}, who exists: grade as another than root.")
-    return FIRST_UID
-
-
-def processes():
-    return [p for p in psutil.process_iter(["uids"]) if p.info["uids"]]
+    return found
 
 
 # ---- what is graded
@@ -130,12 +140,9 @@ def graded_edition(path):
     cells = []
     for cell in edition.cells:
         cells.append(cell)
-        names = judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else []
-        if names:
-            mark(cell, f"answer-{names[0]}", solution=True)
-        for name in names:
+        for name in judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else ():
             source = f'assert solved("{name}")  # as the grader has found, outside this kernel'
-            cells.append(new_code_cell(source, id=f"grade-{name.replace('.', '-')}"))
+            cells.append(new_code_cell(source, id=f"grade-{judging.to_id(name)}"))
             cells[-1].metadata.edition = carrying.digest(source)
             mark(cells[-1], name, grade=True, locked=True, points=1)
         if len(cells) > 1 and is_investigation(cells[-2]) and cell.source == editions.ROOM:
@@ -150,7 +157,7 @@ def is_investigation(cell):
 
 def mark(cell, name, **roles):
     cell.metadata.nbgrader = nbformat.from_dict(
-        {**SCHEMA, "grade_id": name, "cell_type": cell.cell_type, **roles}
+        {**SCHEMA, "grade_id": judging.to_id(name), "cell_type": cell.cell_type, **roles}
     )
 
 
@@ -235,12 +242,12 @@ def investigation(cells, ours):
 # ---- judging, two or more at a time
 
 
-def judged(jobs, blanks, salt, uid):
+def judged(jobs, blanks, salt, uids):
     """For each job the notebook with its verdicts."""
     with ProcessPoolExecutor(cpu_count(), multiprocessing.get_context("spawn")) as pool:
         waiting = [
-            pool.submit(judge, blanks[name], path, f"{salt} {student}", uid and uid + k % UIDS)
-            for k, (name, student, path) in enumerate(jobs)
+            pool.submit(judge, blanks[name], path, f"{salt} {student}", uid)
+            for (name, student, path), uid in zip(jobs, cycle(uids))
         ]
         for (name, student, _), job in zip(jobs, waiting, strict=True):
             notebook = job.result()
@@ -348,7 +355,7 @@ def table(course, blanks, results):
         for (notebook, student, _), judged in results.items():
             why = {judging.grades(cell): judging.reason(cell) for cell in judged.cells}
             for number, name in exercises(blanks[notebook]):
-                place = name, notebook, notebook, student
+                place = judging.to_id(name), notebook, notebook, student
                 grade, reason = book.find_grade(*place), why.get(name)
                 waits = grade.needs_manual_grade and grade.manual_score is None
                 if name == "investigation":
@@ -372,7 +379,7 @@ def exercises(blank):
         if asked := editions.EXERCISE.findall(cell.source):
             number = asked[-1].removeprefix("Exercise ")
         if cell.metadata.get("nbgrader", {}).get("grade"):
-            yield number, cell.metadata.nbgrader.grade_id
+            yield number, judging.name_of(cell)
 
 
 if __name__ == "__main__":

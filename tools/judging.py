@@ -80,17 +80,20 @@ class Kernel:
         return self
 
     def start(self):
-        kept = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT", "LANG") if k in os.environ}
+        kept = ("PATH", "SYSTEMROOT", "LANG")
         own = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "LABUTILS_RUNS", "LABUTILS_PROGRESS")
-        self.client.start_new_kernel(
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=kept
-            | dict.fromkeys(own, self.folder)
-            | {"PYTHONPATH": str(TOOLS.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-            | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "STUDENT_UID": str(self.uid)},
-        )
+        environment = {
+            **{name: os.environ[name] for name in kept if name in os.environ},
+            **dict.fromkeys(own, self.folder),
+            "PYTHONPATH": str(TOOLS.parent),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",  # no answer needs a GPU
+            "MPLBACKEND": "Agg",
+            "STUDENT_UID": str(self.uid),
+        }
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.client.start_new_kernel(cwd=self.folder, env=environment, **quiet)
         self.client.start_new_kernel_client()
 
     def __exit__(self, *_):
@@ -239,9 +242,18 @@ def judged(notebook, seed: str, uid: int = 0):
 
 
 def grades(cell):
-    """The exercise that a cell grades; None where it grades none."""
+    """The exercise that a cell grades; None where it grades none, or a person grades it."""
     own = cell.metadata.get("nbgrader", {})
-    return own.grade_id if own.get("grade") and not own.get("solution") else None
+    return name_of(cell) if own.get("grade") and not own.get("solution") else None
+
+
+def to_id(name):
+    """An exercise's name as an id of nbgrader's, which holds no dot."""
+    return name.replace(".", "-")
+
+
+def name_of(cell):
+    return cell.metadata.nbgrader.grade_id.replace("-", ".")
 
 
 def settle(cell, right, why):

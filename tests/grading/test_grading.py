@@ -1,4 +1,5 @@
-"""A class hands in notebook 02, each student in another way, and is graded."""
+"""A class hands in notebook 02, each student in another way, and is graded. Of all notebooks, the
+right answers, and none, are handed in."""
 
 import pytest
 
@@ -13,6 +14,7 @@ import html
 import os
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -23,7 +25,7 @@ NAMES = (
     "parameter_count", "classifier_logits", "dropout_bug", "mlp_classifier", "cross_entropy",
     "train_steps", "half_width",
 )  # fmt: skip
-COMPLETE = editions.COMPLETE / f"{STEM}.ipynb"
+ALL = {path.stem: path for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
 
 FORGED = """\
 import labutils.exercises, sys, torch
@@ -36,17 +38,17 @@ labutils.exercises.Trial.same = everything
 sys.modules["student_kernel"].plain = lambda *_: [[], "AAAAAAAA8D8="]"""
 
 
-def blank():
-    """The student's edition, by the exercise that a cell asks for."""
-    notebook = editions.student_edition(COMPLETE)
+def blank(stem=STEM):
+    """The student's edition, and its cells by the exercise that they ask for."""
+    notebook = editions.student_edition(ALL[stem])
     cells = {n: c for c in notebook.cells for n in judging.CHECKED.findall(c.source)}
     return notebook, cells
 
 
-def solved(*names):
+def solved(*names, stem=STEM):
     """The student's edition with the right answers to these exercises."""
-    notebook, cells = blank()
-    complete = {cell.id: cell.source for cell in nbformat.read(COMPLETE, 4).cells}
+    notebook, cells = blank(stem)
+    complete = {cell.id: cell.source for cell in nbformat.read(ALL[stem], 4).cells}
     for name in names:
         source = complete[cells[name].id]
         cells[name].source = re.sub(r" *### (BEGIN|END) SOLUTION\n", "", source)
@@ -57,8 +59,13 @@ def half_done(notebook, cells):
     """A mistake in each of two, and a word on the investigation."""
     cells["half_width"].source = cells["half_width"].source.replace("1.96 * ", "")
     cells["dropout_bug"].source = cells["dropout_bug"].source.replace('"C"', '"A"')
-    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
-    notebook.cells[at + 1].source = "It helps: $a < b$. <script>alert(1)</script>"
+    investigated(notebook, "It helps: $a < b$. <script>alert(1)</script>")
+
+
+def investigated(notebook, words):
+    for task, room in pairwise(notebook.cells):
+        if grading.is_investigation(task):
+            room.source = words
 
 
 def harmful(cells):
@@ -94,7 +101,10 @@ def tampered(notebook, cells):
 def with_help(notebook, cells):
     """A helper in a cell of its own, an answer in a copy below, and one that is checked twice."""
     at = notebook.cells.index(cells["half_width"])
-    helper = new_code_cell("from statistics import NormalDist as N\nz = N().inv_cdf(0.975)")
+    helper = new_code_cell(
+        "from statistics import NormalDist as N\nz = N().inv_cdf(0.975)\n"
+        "torch.empty(3 << 30, dtype=torch.uint8)  # room for which there is, whatever torch takes"
+    )
     text = new_markdown_cell("**Investigate** it? Not now.")
     copy = new_code_cell(cells["half_width"].source.replace("1.96", "z"))
     notebook.cells[at + 1 : at + 1] = [helper, copy, text]
@@ -106,7 +116,7 @@ def with_help(notebook, cells):
 
 def hand_in(folder, student, notebook, name=STEM, age=0):
     path = folder / student / f"{name}.ipynb"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     os.utime(path, (1e9 - age, 1e9 - age))
 
@@ -115,8 +125,6 @@ def hand_in(folder, student, notebook, name=STEM, age=0):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class") / "term"
     folder.mkdir()
-    hand_in(folder, "perfect", solved(*NAMES)[0])
-    hand_in(folder, "empty", blank()[0])
     notebook, cells = solved("parameter_count", "dropout_bug", "half_width")
     half_done(notebook, cells)
     hand_in(folder, "half", blank()[0], "02_mlp_classifier (1)", age=100)
@@ -137,21 +145,21 @@ def folder(tmp_path_factory):
     return folder
 
 
-def grade(folder):
-    """The rows of points.csv, by student and exercise."""
+def grade(folder, *columns):
+    """The rows of points.csv, by what stands in these columns."""
     with pytest.MonkeyPatch.context() as patch:
         try:
-            grading.first_uid()
+            grading.users(1)
         except SystemExit:  # Python lies in root's own folder: the limits of memory hold there too
-            patch.setattr(grading, "first_uid", lambda: 0)
+            patch.setattr(grading, "users", lambda count: [0])
         grading.main([str(folder)])
     with open(f"{folder}-graded/points.csv", newline="", encoding="utf-8") as file:
-        return {(row["student"], row["name"]): row for row in csv.DictReader(file)}
+        return {tuple(row[column] for column in columns): row for row in csv.DictReader(file)}
 
 
 @pytest.fixture(scope="module")
 def graded(folder):
-    return grade(folder)
+    return grade(folder, "student", "name")
 
 
 def points(graded, student):
@@ -162,9 +170,33 @@ def right(*names):
     return {name: str(int(name in names)) for name in NAMES}
 
 
+@pytest.fixture(scope="module")
+def all_notebooks(tmp_path_factory):
+    """The rows of a class that hands in each notebook: one student all answers, the other none."""
+    folder = tmp_path_factory.mktemp("all") / "term"
+    for stem in ALL:
+        empty, cells = blank(stem)
+        perfect, _ = solved(*cells, stem=stem)
+        investigated(perfect, "It helps.")
+        hand_in(folder, "perfect", perfect, stem)
+        hand_in(folder, "empty", empty, stem)
+    return grade(folder, "student", "notebook", "name")
+
+
+@pytest.mark.parametrize("stem", ALL)
+def test_the_answers_of_the_complete_edition_have_all_points_and_none_has_none(stem, all_notebooks):
+    names = [name for _, name in grading.exercises(grading.graded_edition(ALL[stem]))]
+    assert len(names) > 1
+    for name in names:
+        full, none = all_notebooks["perfect", stem, name], all_notebooks["empty", stem, name]
+        assert none["points"] == "0" and none["reason"], none
+        if name == "investigation":
+            assert (full["points"], full["reason"]) == ("", "waits for a person")
+        else:
+            assert full["points"] == full["of"] and full["reason"].startswith("right"), full
+
+
 def test_each_right_answer_has_its_point_and_no_other(graded):
-    assert points(graded, "perfect") == right(*NAMES)
-    assert points(graded, "empty") == right()
     assert points(graded, "half") == right("parameter_count"), "the newest of two files"
     assert graded["half", "half_width"]["reason"].startswith("This is an interval for another")
     assert graded["half", "cross_entropy"]["reason"] == "not answered yet."
@@ -197,7 +229,7 @@ def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
 
 
 def test_an_investigation_waits_for_a_person_where_there_is_something_to_read(graded):
-    assert graded["empty", "investigation"]["points"] == "0"
+    assert graded["none", "investigation"]["points"] == "0"
     assert graded["half", "investigation"]["points"] == ""
     assert graded["half", "investigation"]["reason"] == "waits for a person"
 
@@ -221,7 +253,7 @@ def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
         book.find_grade(*place).manual_score = 2
         book.find_comment(*place).manual_comment = "Three seeds!"
         book.db.commit()
-    again = grade(folder)
+    again = grade(folder, "student", "name")
     assert {student for student, _ in again} == {"half"}
     assert all(again["half", name] == graded["half", name] for name in NAMES)
     last = again["half", "investigation"]
@@ -254,3 +286,24 @@ def test_a_folder_that_is_something_else_is_left_as_it_is(tmp_path, capsys):
     with pytest.raises(SystemExit):
         grading.main([str(tmp_path / "week")])
     assert own.exists() and "something else" in capsys.readouterr().err
+
+
+def test_kernels_run_as_users_and_groups_that_nobody_is(monkeypatch):
+    pwd, grp = pytest.importorskip("pwd"), pytest.importorskip("grp")
+
+    def known_below(end):
+        return lambda number: {}[number] if number >= end else ("someone",)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwuid", known_below(grading.UIDS[2]))
+    monkeypatch.setattr(grp, "getgrgid", known_below(grading.UIDS[3]))
+    monkeypatch.setattr(grading.subprocess, "run", lambda *_, **__: None)
+    assert grading.users(2) == [*grading.UIDS[3:5]]
+
+
+def test_who_grades_as_root_is_told_what_users_without_rights_cannot_use(monkeypatch):
+    pytest.importorskip("pwd")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(grading.sys, "executable", "/nowhere/python")
+    with pytest.raises(SystemExit, match="/nowhere/python.*where all may read"):
+        grading.users(1)
