@@ -14,9 +14,6 @@ RUN python3 -m venv /opt/venv \
     && pip install --constraint constraints.txt uv \
     && grep -v '^-e' requirements.txt \
     | uv pip install --torch-backend cpu -r - jupyterhub nbgitpuller notebook
-# The version of the hub that starts it: --build-arg HUB='jupyterhub==5.*'
-ARG HUB=jupyterhub
-RUN uv pip install "$HUB"
 
 # The complete edition stays behind in a stage of its own.
 FROM installed AS edition
@@ -37,6 +34,10 @@ ENV JUPYTER_CONFIG_PATH=/opt/course/jupyter
 COPY tools/carrying.py tools/merging.py tools/
 RUN git config --system merge.notebook.driver \
     "/opt/venv/bin/python /opt/course/tools/merging.py %A %B %P"
+# The version of the hub that starts it, below all that takes long: --build-arg HUB='jupyterhub==5.*'
+ARG HUB=jupyterhub
+# uv and the training leave locks that anybody may write.
+RUN uv pip install "$HUB" && rm --force --recursive /opt/venv/.lock /tmp/uv-*.lock /opt/runs/locks
 
 # Binder names user and number. A hub asks for a number: only that is known not to be root.
 ARG NB_USER=jovyan

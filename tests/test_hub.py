@@ -8,6 +8,7 @@ import ast
 import json
 import math
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,22 @@ def test_make_runs_trains_all_that_the_notebooks_take_up():
     assert {name for name, _ in runs.RUNS} == {*recipes.RECIPES}
     for name, choices in runs.RUNS:
         recipes.RECIPES[name](**choices)  # or a choice is refused
+
+
+def test_who_interrupts_it_is_told_once_what_to_type(monkeypatch, tmp_path):
+    class History(list):
+        epochs = 10
+
+    def interrupted(*_, **__):
+        warnings.warn("Training was interrupted: run the cell again.", stacklevel=2)
+        return None, History()
+
+    monkeypatch.setenv("LABUTILS_RUNS", "")  # and back afterwards
+    monkeypatch.setattr(runs.lab, "load", lambda source: None)
+    monkeypatch.setattr(runs.lab, "trained", interrupted)
+    with (
+        warnings.catch_warnings(record=True) as told,
+        pytest.raises(SystemExit, match="Interrupted: the same command goes on from there"),
+    ):
+        runs.main([str(tmp_path)])
+    assert not told

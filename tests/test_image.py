@@ -57,3 +57,12 @@ def test_what_starts_it_is_installed_and_pinned(instructions):
     installed = [*" ".join(arguments(instructions, "RUN")).split(), "jupyterlab"]
     pinned = {Requirement(line).name for line in read("constraints.txt").splitlines()[1:]}
     assert {"jupyterhub", "jupyterlab", "nbgitpuller", "notebook"} <= {*installed} & pinned
+
+
+def test_another_hub_trains_nothing_anew(instructions):
+    """Changing an argument builds anew what stands below it."""
+    stage = instructions[max(i for i, (word, _) in enumerate(instructions) if word == "FROM") :]
+    (training,) = [i for i, (_, rest) in enumerate(stage) if "tools/runs.py /opt/runs" in rest]
+    (hub,) = [i for i, (word, rest) in enumerate(stage) if (word, rest[:4]) == ("ARG", "HUB=")]
+    assert training < hub
+    assert [rest for _, rest in stage[hub:] if rest.startswith('uv pip install "$HUB"')]

@@ -38,6 +38,7 @@ def main(words=None):
         os.environ["LABUTILS_RUNS"] = str(folder.absolute())
     digits = lab.load(source="mnist")
     warnings.filterwarnings("error", message="This run is not kept")
+    warnings.filterwarnings("ignore", message="Training was interrupted")  # it speaks of a cell
     for name, choices in RUNS:
         try:
             _, history = lab.trained(name, digits, **choices)
