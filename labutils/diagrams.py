@@ -18,7 +18,7 @@ Point = tuple[float, float]
 
 
 class Box(NamedTuple):
-    """A text in a `box`, `circle`, `frame`, or a trapezium that `narrows` or `widens`."""
+    """A text in a `box`, `circle`, `frame`, `plate`, or a trapezium that `narrows` or `widens`."""
 
     x: float  # of its middle
     y: float
@@ -89,11 +89,11 @@ def _shape(box: Box) -> Patch:
         corners = [(left, box.y - a), (left, box.y + a)]
         corners += [(left + box.width, box.y + b), (left + box.width, box.y - b)]
         return Polygon(corners, facecolor=(box.colour, 0.2), edgecolor=box.colour, linewidth=2.5)
-    frame = box.shape == "frame"
+    frame = box.shape in ("frame", "plate")
     return FancyBboxPatch(
         (left, bottom), box.width, box.height, boxstyle="round,pad=0,rounding_size=0.12",
         facecolor="none" if frame else "white", edgecolor=box.colour,
-        linestyle="--" if frame else "-", linewidth=1 if frame else 2.5,
+        linestyle="--" if box.shape == "frame" else "-", linewidth=1 if frame else 2.5,
     )  # fmt: skip
 
 
@@ -288,14 +288,14 @@ def bits() -> Figure:
         "Variational autoencoder with bits: the encoder turns x into logits. Each bit is 1 where "
         "uniform noise u is below the sigmoid of its logit. The decoder turns the bits into "
         "p(x given z). The gradient comes back through the decoder and stops at the bits: a step "
-        "has slope zero, so that nothing arrives at the encoder.",
+        "has slope zero, so that none of it arrives at the encoder.",
     )  # fmt: skip
 
 
 def plate() -> Figure:
     """The graphical model of a VAE: what is inside the plate is there once for each image."""
     boxes = {
-        "plate": Box(3.6, 1.5, "", GREY, 3.4, 2.5, "frame"),
+        "plate": Box(3.6, 1.5, "", GREY, 3.4, 2.5, "plate"),
         "z": Box(2.7, 1.7, "$z_i$", "white", 0.9, 0.9, "circle"),
         "x": Box(4.5, 1.7, "$x_i$", "0.8", 0.9, 0.9, "circle"),
         "phi": Box(0.7, 1.7, "$\\phi$", "white", 0.8, 0.6),

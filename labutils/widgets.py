@@ -92,20 +92,24 @@ def bound_sliders(
     truth = log_p(thetas)
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot(thetas.numpy(), truth.numpy(), color="black", linewidth=2)
-    axes.set(xlabel="θ", ylabel="nats", title="black: log p(x); orange: the ELBO")
+    axes.plot(thetas.numpy(), truth.numpy(), color="0.7", linewidth=6)
+    axes.set(xlabel="θ", ylabel="nats", title="grey: log p(x); orange: the ELBO; blue: the gap")
     axes.set(ylim=(truth.min().item() - 2, truth.max().item() + 0.3))
     (curve,) = axes.plot([], [], color=ORANGE, linewidth=2)
-    picture = _over(figure, curve)
+    (bar,) = axes.plot([], [], color=BLUE, linewidth=4, solid_capstyle="butt")
+    picture = _over(figure, curve, bar)
 
     def draw(at, width):
         values = bound(thetas, at, width)
         curve.set_data(thetas.numpy(), values.numpy())
-        gap, best = (truth - values).min().clamp(min=0), thetas[values.argmax()]
-        words = f"smallest gap {gap:.3f} nats; the ELBO is highest at θ = {best:.2f}"
+        own, best = torch.tensor(at), thetas[values.argmax()]
+        top, below = log_p(own).item(), bound(own, at, width).item()
+        bar.set_data([at, at], [below, top])
+        words = f"{max(top - below, 0):.3f} nats below log p(x) at q's own θ"
+        words += f"; the ELBO is highest at θ = {best:.2f}"
         return picture(), f"{_named(sliders)}: {words}"
 
-    return _box(sliders, draw, "log p(x) over θ, and an ELBO below it", 700)
+    return _box(sliders, draw, "log p(x) over θ, an ELBO below it, and the gap at q's θ", 700)
 
 
 def traversal(model: GaussianVAE, code: torch.Tensor, dimensions: Sequence[int]) -> ipywidgets.VBox:

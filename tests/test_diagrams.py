@@ -7,7 +7,7 @@ import pytest
 matplotlib.use("Agg")
 from labutils import diagrams
 
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.text import Text
 from pictures import faults
 
@@ -54,6 +54,11 @@ def test_the_dotted_connections_are_those_of_the_dropped_unit():
     arrows = DIAGRAMS["classifier"]().findobj(FancyArrowPatch)
     assert len(arrows) == 6 * 5 + 5 * 4
     assert sum(arrow.get_linestyle() == ":" for arrow in arrows) == 6 + 4
+
+
+def test_only_the_inference_network_is_dashed_in_the_plate():
+    dashed = [p for p in diagrams.plate().findobj(Patch) if p.get_linestyle() == "--"]
+    assert len(dashed) == 2 and all(isinstance(patch, FancyArrowPatch) for patch in dashed)
 
 
 def test_a_dotted_line_has_gaps_that_can_be_seen():

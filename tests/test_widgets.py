@@ -186,6 +186,22 @@ def test_a_density_that_underflows_everywhere_still_has_a_map(walk):
     assert shades.min() < 0.1 and shades.max() > 0.9, "from the highest density to none"
 
 
+# The bound
+
+
+def test_the_gap_that_is_said_is_that_at_q_s_own_theta():
+    """The gap is smallest one to the right of it."""
+    box = widgets.bound_sliders(
+        torch.linspace(0, 5, 51),
+        lambda t: -(t**2),
+        lambda t, at, width: -(t**2) - width * (1 + (t - at - 1) ** 2),
+    )
+    at, width, text, _ = box.children
+    assert "2.000 nats below log p(x) at q's own" in text.value
+    at.value, width.value = 3.0, 0.5
+    assert "1.000 nats below log p(x) at q's own" in text.value
+
+
 # All widgets
 
 

@@ -226,6 +226,8 @@ EXERCISES = {
             decoder(lambda m, z: m.output(torch.tanh(m.hidden(z)))): ACTIVATION,
             decoder(lambda m, z: m.output(torch.sigmoid(m.hidden(z)))): ACTIVATION,
             decoder(lambda m, z: m.output(F.softplus(m.hidden(z)))): ACTIVATION,
+            decoder(lambda m, z: m.output(F.gelu(m.hidden(z)))): ACTIVATION,
+            decoder(lambda m, z: m.output(F.leaky_relu(m.hidden(z)))): ACTIVATION,
         },
     ),
     "elbo": Exercise(

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 CUT = "Computing with torch passes it on; .detach(), .item(), no_grad and numpy cut it off."
+OTHER = "It is another one: compare it with that of the equation."
 # of the right result, or in place of an argument
 FORMS = (
     "0 * {}", "0 * {} + 1", "-{}", "2 * {}", "{} / 2", "{} ** 2", "1 / {}", "1 - {}", "{} + 1",
@@ -168,7 +169,8 @@ def gradient_problem(trial: Trial) -> str | None:
             if a is None:
                 return f"the value is right, but no gradient reaches {name}. {CUT}"
             if not torch.allclose(a.double(), b, rtol=1e-4, atol=1e-5 * max(1, _largest(b))):
-                return f"the value is right, but the gradient in {name} is not. {CUT}"
+                reason = OTHER if a.any() else CUT
+                return f"the value is right, but the gradient in {name} is not. {reason}"
     return None
 
 

@@ -242,6 +242,13 @@ def test_a_right_value_whose_gradient_is_cut_off_is_not_right(answer, capsys):
     assert "gradient" in text
 
 
+def test_a_gradient_that_is_wrong_but_not_cut_off_is_not_said_to_be(capsys):
+    """Straight-through with a slope of 1 in place of the sigmoid's."""
+    text = said(capsys, "straight_through_bits", lambda z, logits: z + logits - logits.detach())
+    assert "the gradient in logits is not" in text and "compare it with" in text
+    assert "cut" not in text
+
+
 def test_detach_is_not_forbidden_where_the_right_answer_needs_it(capsys):
     def straight_through_bits(z, logits):
         return z + logits.sigmoid() - logits.sigmoid()
