@@ -1132,8 +1132,8 @@ assert (by_bit > 0.01).sum() > 20, "no collapse: many bits tell images apart"
 assert by_bit[by_bit < 0.01].sum() < 0.05 * by_bit.sum(), "what the threshold leaves out is little"
 
 # %% [markdown]
-# Nearly all on MNIST, at 0.01 nats: what this threshold leaves out is a small part. (Bits may say the same thing twice,
-# so that the sum is no exact information.)
+# Nearly all on MNIST, at 0.01 nats: what it leaves out is a small part. (Bits may say the same thing twice, so that the
+# sum is no exact information.)
 #
 # Bits from the prior, decoded:
 
@@ -1394,7 +1394,8 @@ assert by_log_p["4 real numbers"] > digits.pick(mnist=2, bundled=-2), "by log p(
 # %% [markdown]
 # At the same price, two real numbers lose to 8 bits by far. Four are about level with them by the ELBO; by
 # $\log p(x)$, of which there is only a bound for them, they are some nats ahead on MNIST. What seems to count is over
-# how many dimensions the same rate is spread: a plane is crowded. (One seed and a short training; the 8 bits had the exact gradient.)
+# how many dimensions the same rate is spread: a plane is crowded. (One seed, a short training; the 8 bits had the exact
+# gradient.)
 
 # %% [markdown]
 # ## 12 The scoreboard
@@ -1413,7 +1414,7 @@ board
 # 2. A bit as a function of its logit is a step: the expectation has a slope, no sample does. With few bits, count exactly.
 # 3. Score function, leave-one-out and DisARM are unbiased and differ in variance; straight-through and Gumbel-Softmax are
 #    biased. A test of bias says nothing below its detection limit.
-# 4. Score with hard bits: a relaxed objective is no bound; heat lifts its mean above that of $\log p_\theta(x)$.
+# 4. Score with hard bits: a relaxed objective is no bound; at a high temperature its mean passes that of $\log p_\theta(x)$.
 # 5. Watch the information of the code: a rate, even the highest, can be wasted.
 #
 # ## Errata of the handout
