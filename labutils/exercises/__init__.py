@@ -67,7 +67,7 @@ def verdict(
     """Whether an answer is right; what there is to say of it; where the fix is, "" if unknown."""
     if answer is None or answer is ... or _is_stub(getattr(answer, "forward", answer)):
         return False, UNANSWERED, ""
-    if isinstance(exercise, Bug) and isinstance(answer, str):
+    if isinstance(exercise, Bug) and exercise.place and isinstance(answer, str):
         exercise = exercise.place
     if isinstance(exercise, Choice):
         return _choice(exercise, answer)

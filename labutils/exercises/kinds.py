@@ -233,9 +233,9 @@ class Choice(Exercise):
 @dataclass(frozen=True)
 class Bug(Exercise):
     """A fault to find, by the letter of its place, and to mend; the faulty function is among the
-    mistakes. Takes either answer."""
+    mistakes. Takes either answer; without a place, the mended function alone."""
 
-    place: Choice = None
+    place: Choice | None = None
 
 
 class Line(Exercise):
