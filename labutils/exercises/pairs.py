@@ -1,6 +1,9 @@
 """What is said of mistakes that several exercises share: what is wrong, and where the fix is."""
 
-LOGARITHM = ("This is not a logarithm, and underflows for images.", "Return the logarithm.")
+LOGARITHM = (
+    "This is not a logarithm, and for images it leaves the range of floats.",
+    "Return the logarithm.",
+)
 OUT_OF_RANGE = (
     "An exponential underflows to 0 or overflows, and what follows is infinite or nan.",
     "Stay with logarithms: logsumexp and log_softmax take the largest term out first.",

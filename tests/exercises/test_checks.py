@@ -139,6 +139,12 @@ def test_several_results_are_asked_for_by_name_and_shape(answer, message, capsys
     assert message in said(capsys, "gaussian_m_step", answer)
 
 
+@every
+@pytest.mark.parametrize("answer", ["B", 3, [1, 2], {"a": 1}, torch.ones(2), int, torch.nn.Module])
+def test_an_answer_of_any_type_gets_a_word_and_no_error(name, answer, capsys):
+    said(capsys, name, answer)
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(KeyError, match="kl_gaussian"):
         check("kl_gausian", lambda: 0)
