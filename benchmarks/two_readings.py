@@ -2,7 +2,8 @@
 
 K = 1000 bounds on log p(x), Eq. 5.14, with the encoder's q and with one fitted to each digit, on
 all test digits, binarised once. Before that, for three seeds, the steepness of edges of
-reconstructions, with the cross-entropy and with the squared error. Takes about ten minutes.
+reconstructions, with the cross-entropy and with the squared error; and of the first seed after two
+more epochs with the squared or the absolute error. Takes about ten minutes.
 """
 
 import labutils as lab
@@ -20,6 +21,8 @@ def main():
     digits = lab.load(source="mnist")
     for seed in range(3):
         blur(digits, lab.trained("autoencoder", digits, seed=seed)[0], seed)
+    for loss in (squared_error, absolute_error):
+        tune(digits, lab.trained("autoencoder", digits)[0], loss)
     x_test = lab.Scoreboard(digits).images
     ae, vae = (lab.trained(name, digits)[0] for name in ("autoencoder", "gaussian_vae"))
     with torch.no_grad(), lab.seeded(0):
@@ -111,6 +114,17 @@ def blur(digits, ae, seed):
         before, after = (steepness(model(x)).mean().item() for model in (ae, squares))
     print(f"seed {seed}: steepness {before:.4f}, with the squared error {after:.4f}, "
           f"{after / before - 1:+.1%}", flush=True)  # fmt: skip
+
+
+def tune(digits, ae, loss):
+    lab.fit(ae, loss, digits, epochs=2, batch_size=250, learning_rate=3e-3, seed=0)
+    with torch.no_grad():
+        value = steepness(ae(digits.test.images[:1_000])).mean()
+    print(f"two more epochs, {loss.__name__}: steepness {value:.3f}", flush=True)
+
+
+def absolute_error(model, images, labels):
+    return (model(images) - images).abs().sum(-1).mean()
 
 
 def squared_error(model, images, labels):

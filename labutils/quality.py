@@ -2,13 +2,14 @@
 
 from labutils import guards
 from labutils.data import AT_ONCE, Split
-from labutils.evaluation import STANDARD_ERRORS, accuracy
+from labutils.evaluation import accuracy
 from labutils.models import Classifier, evaluating
 from labutils.runtime import own_seed, seeded
 
 from collections.abc import Callable
 
 import torch
+from scipy.special import stdtrit
 
 NEIGHBOURS = 3  # the radius of a ball of precision_recall reaches to this one
 ROUNDS = 10  # of the jackknife
@@ -140,7 +141,8 @@ def jackknife(
 ) -> float | torch.Tensor:
     """What stands after ±: half of the 95 % interval of measure(samples, reference).
 
-    Of 1.96 standard errors, by the delete-half jackknife, Eq. 5.11. samples: (N, ...), reference:
+    Of standard errors by the delete-half jackknife, Eq. 5.11: 2.26, by Student's t, since they come
+    from ten rounds. samples: (N, ...), reference:
     (M, ...). Halves are drawn without replacement: a bootstrap would repeat digits, whose distance
     to each other is 0. Returns a float, or a tensor (values,) where the measure has several; the
     same each time.
@@ -151,7 +153,8 @@ def jackknife(
 
     with seeded(own_seed(0, "jackknife")):
         values = [measure(half(samples), half(reference)) for _ in range(ROUNDS)]
-    width = STANDARD_ERRORS * torch.tensor(values, dtype=torch.float64).std(0)
+    standard_errors = float(stdtrit(ROUNDS - 1, 0.975))
+    width = standard_errors * torch.tensor(values, dtype=torch.float64).std(0)
     return width if width.ndim else width.item()
 
 

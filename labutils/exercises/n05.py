@@ -39,6 +39,7 @@ def slope_in_precision(z, r, mean, covariance):
 
 INVERTED = ("Covariance and precision are exchanged.", "Where the spread is wide, gaps count less.")
 VARIANCES = ("Only variances count, not how coordinates vary together.", "Use the whole matrix.")
+NO_2PI = ("The constant of the density is missing.", "It counts once for each code, times r.")
 IN_COVARIANCE = ("This is the gradient in the covariance.", "Take the precision as the variable.")
 ALL_CODES = ("Each component is averaged over all codes.", "Divide by its own sum of r.")
 NOT_SHARES = ("The weights don't add up to 1.", "They are shares of the codes.")
@@ -143,6 +144,7 @@ M_STEP_LINES = {
         "component_bound(z, r, mean, covariance.inverse())": INVERTED,
         "component_bound(z, r, mean, covariance.diag().diag())": VARIANCES,
         "r @ MultivariateNormal(mean, covariance).log_prob(z).exp()": pairs.LOGARITHM,
+        "component_bound(z, r, mean, covariance) + r.sum() * math.log(2 * math.pi) * 1.5": NO_2PI,
     },
     slope_in_mean: {"slope_in_mean(z, r, mean, covariance.inverse())": INVERTED},
     slope_in_precision: {

@@ -37,6 +37,18 @@ def walk(
     return torch.tensor(pixels[1:])
 
 
+def number_and_chain(draw):
+    """Mostly a number on the split of pixel 8, which no decoder has to round."""
+    number, chain = draw.uniform(), 0.05 + 0.4 * draw.uniform(12, 2)
+    if draw.integers(0, 4):
+        number, width, before = 0.0, 1.0, 0
+        for d in range(9):
+            one, kept = 1 if d == 8 else draw.integers(0, 2), 1 / draw.choice((2, 4))
+            chain[d, before] = kept if one else 1 - kept
+            number, width, before = number + one * width * (1 - kept), width * kept, one
+    return number, chain
+
+
 SWAPPED = (
     "The parts are exchanged: it takes the lower one for a 1. The encoder put the 0 there.",
     "A number below low + width * (1 - p) is a 0.",
@@ -45,7 +57,7 @@ NOT_NARROWED = (
     "Every pixel is read from the same interval: the first decision is taken again and again.",
     "After each pixel, go on with the part that was kept: its lower end and its width.",
 )
-LOW_LOST = (  # all 1s after the first, however it is lost
+LOW_LOST = (
     "After a 1 the number is compared with a place outside the part that was kept: the lower end "
     "of that part is left out, stays, or moves the wrong way.",
     "After a 1 low is where the upper part starts, and the next split is at low + of_zero.",
@@ -60,7 +72,7 @@ EXERCISES = {
     "arithmetic_decoder": Exercise(
         "6.2",
         decode,
-        inputs=lambda draw: (draw.uniform(), 0.05 + 0.4 * draw.uniform(12, 2)),
+        inputs=number_and_chain,
         mistakes={
             "walk(number, chain, lambda p: p, pixel=lambda above: 1 - above)": SWAPPED,
             "1 - walk(number, chain, lambda p: p, context=lambda pixels: 1 - pixels[-1] "
@@ -79,9 +91,15 @@ EXERCISES = {
             "walk(number, chain, keep=lambda one, low, width, zero: "
             "(low, width - zero if one else zero))": LOW_LOST,
             "walk(number, chain, keep=lambda one, low, width, zero: "
+            "(zero, width - zero) if one else (low, zero))": LOW_LOST,
+            "walk(number, chain, keep=lambda one, low, width, zero: "
             "(low + zero, zero) if one else (low, zero))": (
                 "A 1 leaves the width of the 0's part.",
                 "The upper part has the width width - of_zero.",
+            ),
+            "walk(number, chain, split=lambda low, width, zero: (low + zero) * (1 + 1e-15))": (
+                "A number on a split is read as a 0.",
+                "The lower end belongs to an interval: low is where the upper part starts.",
             ),
             "walk(number, chain, context=lambda pixels: 0)": FORGETFUL,
             "walk(number, chain, context=lambda pixels: 1)": FORGETFUL,
@@ -128,16 +146,16 @@ EXERCISES = {
         mistakes={
             "A": (
                 "A network by the chain rule was decoded in this section.",
-                "Look for a pixel whose probability asks for pixels that are not there yet.",
+                "Look for scores that sum to more than one.",
             ),
             "B": (
                 "The order is arbitrary: a decoder may start with the last pixel.",
-                "Look for a pixel whose probability asks for pixels on both sides.",
+                "Look for scores that sum to more than one.",
             ),
             "D": (
                 "That is a mixture of two densities: it sums to one, and p(next pixel given those "
                 "before) is the quotient of two sums, however long that takes.",
-                "Look for what does not sum to one.",
+                "Look for scores that sum to more than one.",
             ),
         },
     ),

@@ -33,7 +33,7 @@ KEPT = (ast.ClassDef, ast.FunctionDef, ast.arguments, ast.arg)
 OPERATORS = {
     ast.Add: [ast.Sub, ast.Mult], ast.Sub: [ast.Add], ast.Mult: [ast.Div, ast.Add],
     ast.Div: [ast.Mult], ast.Pow: [ast.Mult], ast.FloorDiv: [ast.Mult],
-    ast.LtE: [ast.Lt, ast.Gt], ast.Gt: [ast.Lt], ast.Lt: [ast.Gt],
+    ast.LtE: [ast.Lt, ast.Gt], ast.GtE: [ast.Gt, ast.Lt], ast.Gt: [ast.Lt], ast.Lt: [ast.Gt],
 }  # fmt: skip
 SWAPS = {
     "sum": ["mean"], "mean": ["sum"], "any": ["all"], "all": ["any"], "exp": ["log"],
