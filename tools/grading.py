@@ -34,7 +34,7 @@ try:
     import psutil
     from joblib import cpu_count
     from nbconvert.preprocessors.sanitize import SanitizeHTML
-    from nbformat.v4 import new_code_cell
+    from nbformat.v4 import new_code_cell, new_markdown_cell
     from nbgrader.api import Gradebook
     from nbgrader.converters import (
         Autograde,
@@ -152,7 +152,11 @@ def graded_edition(path):
 
 
 def is_investigation(cell):
-    return cell.cell_type == "markdown" and "**Investigate**" in cell.source
+    return is_text(cell) and "**Investigate**" in cell.source
+
+
+def is_text(cell):
+    return cell.cell_type == "markdown"
 
 
 def mark(cell, name, **roles):
@@ -211,10 +215,16 @@ def answered(blank, path):
     old = carrying.upgraded(nbformat.reads(text, as_version=4))
     for cell in old.cells:
         cell.metadata.pop("nbgrader", None)  # the marks are the grader's
-    new, _ = carrying.carried_over(old, blank)
+    new, homeless = carrying.carried_over(old, blank)
     texts = {cell.id: cell.source for cell in blank.cells}
-    open_ended = investigation(new.cells, texts)
-    tried = any(new.cells[k].source != texts.get(new.cells[k].id) for k in open_ended)
+    for why, words in homeless:  # but an exercise's new text, which is the course's
+        if words not in texts.values():
+            new.cells.append(new_markdown_cell(f"{why}\n\n~~~~~~\n{words}\n~~~~~~"))
+    typed = {k for k, cell in enumerate(new.cells) if cell.source != texts.get(cell.id)}
+    open_ended = {k for k in typed if new.cells[k].id not in texts and is_text(new.cells[k])}
+    around = investigation(new.cells, texts)
+    open_ended |= {k for k in around if k in typed or is_text(new.cells[k])}
+    tried = typed & open_ended
     for cell in new.cells:
         if tried and cell.source == editions.ROOM and cell.metadata.get("nbgrader"):
             cell.source += "\n\n(Nothing was written in this place.)"  # but a person has to look
@@ -231,12 +241,12 @@ def answered(blank, path):
 
 
 def investigation(cells, ours):
-    """Which cells are about it: up to the next text of the course that comes after code."""
+    """Which cells are about it: up to the course's next text that comes after code of its own."""
     asked = (k for k, cell in enumerate(cells) if is_investigation(cell) and cell.id in ours)
     start = next(asked, len(cells))
-    code = next((k for k in range(start, len(cells)) if cells[k].cell_type == "code"), start)
-    after = (k for k in range(code, len(cells)) if cells[k].cell_type == "markdown")
-    return range(start, next((k for k in after if cells[k].id in ours), len(cells)))
+    given = [k for k in range(start, len(cells)) if cells[k].id in ours]
+    code = next((k for k in given if not is_text(cells[k])), start)
+    return range(start, next((k for k in given if k > code and is_text(cells[k])), len(cells)))
 
 
 # ---- judging, two or more at a time

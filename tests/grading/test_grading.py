@@ -260,6 +260,61 @@ def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
     assert (last["points"], last["reason"]) == ("2", "points by a person. Three seeds!")
 
 
+def shown(tmp_path, change, stem=STEM):
+    """The texts that a person reads of a notebook that was changed so, and whether one has to."""
+    notebook, _ = blank(stem)
+    change(notebook)
+    hand_in(tmp_path, "ada", notebook)
+    cells = grading.answered(grading.graded_edition(ALL[stem]), tmp_path / "ada" / f"{STEM}.ipynb")
+    rooms = [c.source for c in cells.cells if c.metadata.get("nbgrader", {}).get("solution")]
+    return [cell.source for cell in cells.cells], rooms != [editions.ROOM]
+
+
+def with_code_before(notebook):
+    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
+    notebook.cells.insert(at + 1, new_code_cell("mine = 1"))
+    notebook.cells[at + 2].source = "My report"
+
+
+def with_code_in_its_place(notebook):
+    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
+    kept = notebook.cells[at + 1]
+    notebook.cells[at + 1] = new_code_cell("My report", id=kept.id, metadata=kept.metadata)
+
+
+def without_ids(notebook):
+    investigated(notebook, "My report")
+    notebook.nbformat_minor = 4
+    for cell in notebook.cells:
+        cell.metadata = {}
+        del cell["id"]
+
+
+def at_the_end(notebook):
+    notebook.cells.append(new_markdown_cell("My report"))
+
+
+def of_another_year(notebook):
+    gone = {"edition": grading.carrying.digest("The question then.")}
+    notebook.cells.append(new_markdown_cell("My report", metadata=gone))
+
+
+HOWEVER = (with_code_before, with_code_in_its_place, without_ids, at_the_end, of_another_year)
+
+
+@pytest.mark.parametrize("stem", [STEM, "06_conclusion"])
+@pytest.mark.parametrize("change", HOWEVER)
+def test_a_report_is_read_wherever_it_stands(change, stem, tmp_path):
+    sources, waits = shown(tmp_path, change, stem)
+    assert waits and any("My report" in source for source in sources)
+    assert len(sources) == len(set(sources)), "no text stands twice"
+
+
+def test_of_an_investigation_that_was_not_tried_the_question_alone_is_shown(tmp_path):
+    sources, waits = shown(tmp_path, lambda notebook: None)
+    assert not waits and not [source for source in sources if source.startswith("...")]
+
+
 def test_an_output_that_cannot_be_cleaned_does_not_keep_a_script_elsewhere():
     forged = new_output("display_data", data={"text/html": ["<b>bold</b>"]})
     cells = [new_code_cell("display()", outputs=[forged]), new_markdown_cell("<script>1</script>")]
