@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from itertools import cycle, islice
@@ -65,22 +66,17 @@ def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
     folder = parser.parse_args(words).submissions.resolve()
-    handed_in = {p.name: p for p in sorted(folder.glob("[!.]*")) if p.is_dir()}
-    handed_in.pop("__MACOSX", None)
-    if not handed_in:
-        parser.error(f"{folder} has no folders: one for each student, with the notebooks in it")
-    if odd := [name for name in (str(folder), *handed_in) if set(name) & set("[]*?")]:
-        parser.error(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
+    try:
+        handed_in = folders(folder)
+    except ValueError as error:
+        parser.error(str(error))
     course = folder.with_name(f"{folder.name}-graded")
     if course.exists() and any(course.iterdir()) and not (course / "salt").exists():
         parser.error(f"{course} is something else, and is left as it is: move it away")
     blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
-    files = {student: newest(path, blanks) for student, path in handed_in.items()}
-    jobs = [
-        (name, student, files[student].get(name))
-        for name in sorted({name for found in files.values() for name in found})
-        for student in files
-    ]
+    jobs = listed(handed_in, blanks)
+    if not jobs:
+        parser.error(f"{folder} holds no notebook of the course")
     uids = users(len(jobs))
     course.mkdir(exist_ok=True)
     course.chmod(0o700)
@@ -130,6 +126,43 @@ def users(count):
 # ---- what is graded
 
 
+def folders(where):
+    """The folder of each student by its name. Raises ValueError with what to do instead."""
+    if not where.is_dir():
+        is_file = f"{where} is a file: unpack it, and name the folder"
+        raise ValueError(is_file if where.exists() else f"{where} does not exist")
+    if (where / "salt").exists() or where == editions.ROOT:
+        raise ValueError(f"{where} is not a folder of submissions, but grading's or the course's")
+    inside = [p for p in sorted(where.glob("[!.]*")) if p.name != "__MACOSX"]
+    found = {p.name: p for p in inside if p.is_dir()}
+    if alone := [p.name for p in inside if p.is_file()]:
+        print(f"Not read: {', '.join(alone)}. Put each file into a folder with the student's name.")
+    if not found:
+        raise ValueError(f"{where} has no folders: one for each student, with the notebooks in it")
+    if odd := [name for name in (str(where), *found) if set(name) & set("[]*?")]:
+        raise ValueError(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
+    return found
+
+
+def listed(handed_in, blanks):
+    """What to grade: notebook, student, and the file, or in its place the reason why none is there.
+
+    A notebook that few handed in, beside another that many did, costs nobody else a point.
+    """
+    files = {student: newest(path, blanks) for student, path in handed_in.items()}
+    often, jobs = Counter(name for found, _ in files.values() for name in found), []
+    for name, count in sorted(often.items()):
+        by_few = 2 * count < max(often.values())
+        if by_few:
+            print(f"{name}: handed in by {count} of {len(files)} only; the others have no row.")
+        jobs += [
+            (name, student, found.get(name, instead))
+            for student, (found, instead) in files.items()
+            if name in found or not by_few
+        ]
+    return jobs
+
+
 def graded_edition(path):
     """The student's edition, with nbgrader's marks, and a locked cell for each check.
 
@@ -166,20 +199,44 @@ def mark(cell, name, **roles):
 
 
 def newest(folder, blanks):
-    """The newest file of each notebook that a student has handed in; says which are left out."""
-    found = {}
-    files = (p for p in folder.rglob("*.ipynb") if is_handed_in(p, folder))
-    for path in sorted(files, key=lambda p: (p.stat().st_mtime, p.name)):
-        name = which(path, blanks)
+    """Of each notebook the newest file with an answer; what to say of one that isn't there.
+
+    Prints which files are left out.
+    """
+    found, files = {}, [p for p in sorted(folder.rglob("*")) if is_handed_in(p, folder)]
+    notebooks = {p: (not is_blank(p), p.stat().st_mtime) for p in files if p.suffix == ".ipynb"}
+    for path in sorted(notebooks, key=notebooks.get):
+        name, why = which(path, blanks), "it is no notebook of the course"
         older = found.get(name) if name else path
-        if older:
-            print(
-                f"{folder.name}: {older.name} is not graded: "
-                + (f"{path.name} is newer" if name else "it is no notebook of the course")
-            )
         if name:
+            why = f"{path.relative_to(folder)} is newer"
+            if older and notebooks[older][0] < notebooks[path][0]:
+                why = f"it has no answers, as {path.relative_to(folder)} has"
             found[name] = path
-    return found
+        if older:
+            print(f"{folder.name}: {older.relative_to(folder)} is not graded: {why}")
+    unread = [p for p in files if p not in notebooks and (not found or is_packed(p))]
+    instead = "Nothing was handed in."
+    if unread:
+        more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+        names = ", ".join(str(p.relative_to(folder)) for p in unread[:3])
+        instead = f"Not read: {names}{more}. A notebook, unpacked, ends in .ipynb."
+        print(f"{folder.name}: {instead}")
+    return found, instead
+
+
+def is_blank(path):
+    """Whether nothing was typed into a notebook of the student's edition."""
+    try:
+        cells = nbformat.reads(read(path), as_version=4).cells
+        return all(carrying.digest(c.source) == c.metadata.get("edition") for c in cells)
+    except Exception:  # whatever is wrong with it
+        return False
+
+
+def is_packed(path):
+    """Whether there may be a notebook in it."""
+    return path.suffix in (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar") or ".ipynb" in path.name
 
 
 def is_handed_in(path, folder):
@@ -203,16 +260,19 @@ def which(path, blanks):
     return next((name for name in blanks if name in path.name), None)
 
 
+def read(path):
+    if path.stat().st_size > BYTES:
+        raise ValueError(f"it has more than {BYTES >> 20} MiB")
+    return path.read_text("utf-8-sig")
+
+
 def marks(notebook):
     return {name for cell in notebook.cells if (name := judging.grades(cell))}
 
 
 def answered(blank, path):
     """The graded edition with what the student typed, as far as it is graded or shows why."""
-    if path.stat().st_size > BYTES:
-        raise ValueError(f"it has more than {BYTES >> 20} MiB")
-    text = path.read_bytes().decode("utf-8-sig")
-    old = carrying.upgraded(nbformat.reads(text, as_version=4))
+    old = carrying.upgraded(nbformat.reads(read(path), as_version=4))
     for cell in old.cells:
         cell.metadata.pop("nbgrader", None)  # the marks are the grader's
     new, homeless = carrying.carried_over(old, blank)
@@ -267,8 +327,8 @@ def judged(jobs, blanks, salt, uids):
 
 def judge(blank, path, seed, uid):
     """The notebook of one student. What is wrong with it costs this student alone."""
-    if path is None:
-        return refused(blank, "nothing was handed in.")
+    if isinstance(path, str):
+        return refused(blank, path)
     try:
         notebook = answered(blank, path)
     except Exception as error:  # whatever is wrong with it

@@ -225,7 +225,7 @@ def test_helpers_count_and_a_reference_that_is_checked_again_does_not(graded):
 def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
     assert points(graded, "corrupt") == points(graded, "none") == right()
     assert "cannot be read" in graded["corrupt", "half_width"]["reason"]
-    assert graded["none", "half_width"]["reason"] == "nothing was handed in."
+    assert graded["none", "half_width"]["reason"] == "Nothing was handed in."
 
 
 def test_an_investigation_waits_for_a_person_where_there_is_something_to_read(graded):
@@ -331,6 +331,56 @@ def test_links_and_what_a_system_leaves_in_a_zip_are_not_handed_in(tmp_path):
     (own / "link.ipynb").symlink_to(other)
     (own / "dangling.ipynb").symlink_to(tmp_path / "nowhere")
     assert [p.name for p in own.rglob("*.ipynb") if grading.is_handed_in(p, own)] == ["b.ipynb"]
+
+
+def test_an_untouched_copy_does_not_stand_in_for_a_worked_one(tmp_path, capsys):
+    notebook, _ = solved("parameter_count")
+    hand_in(tmp_path, "ada/student", notebook, age=100)
+    hand_in(tmp_path, "ada/tools/originals", blank()[0])
+    blanks = {STEM: grading.graded_edition(ALL[STEM])}
+    found, _ = grading.newest(tmp_path / "ada", blanks)
+    assert found == {STEM: tmp_path / "ada" / "student" / f"{STEM}.ipynb"}
+    said = capsys.readouterr().out.replace(os.sep, "/")
+    assert f"tools/originals/{STEM}.ipynb is not graded: it has no answers, as student/" in said
+
+
+@pytest.mark.parametrize("name", ["student.zip", "02.ipynb.txt", "02.pdf", "02.py"])
+def test_what_is_no_notebook_is_named_where_none_is_there(name, tmp_path, capsys):
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / name).touch()
+    found, instead = grading.newest(tmp_path / "ada", {})
+    assert not found and instead.startswith(f"Not read: {name}.")
+    assert f"ada: Not read: {name}" in capsys.readouterr().out
+
+
+def test_a_notebook_that_few_hand_in_gives_the_others_no_zeros(tmp_path, capsys):
+    blanks = {stem: grading.graded_edition(path) for stem, path in ALL.items()}
+    for student in ("ada", "emmy", "kurt"):
+        hand_in(tmp_path, student, blank()[0])
+    hand_in(tmp_path, "kurt", blank("03_gaussian_vae")[0], "03")
+    (tmp_path / "paul").mkdir()
+    jobs = grading.listed(grading.folders(tmp_path), blanks)
+    assert [student for name, student, _ in jobs if name == STEM] == ["ada", "emmy", "kurt", "paul"]
+    assert jobs[3][2] == "Nothing was handed in."
+    assert [student for name, student, _ in jobs if name != STEM] == ["kurt"]
+    assert "03_gaussian_vae: handed in by 1 of 4 only" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_no_submissions_is_refused_with_the_reason(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "ada.ipynb").touch()
+    (tmp_path / "graded").mkdir()
+    (tmp_path / "graded" / "salt").touch()
+    (tmp_path / "week.zip").touch()
+    for folder, why in {
+        tmp_path / "nowhere": "does not exist", tmp_path / "week.zip": "is a file: unpack it",
+        tmp_path / "empty": "has no folders", tmp_path / "files": "has no folders",
+        tmp_path / "graded": "is not a folder of submissions", editions.ROOT: "or the course's",
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=why):
+            grading.folders(folder)
+    assert "Not read: ada.ipynb." in capsys.readouterr().out
 
 
 def test_a_folder_that_is_something_else_is_left_as_it_is(tmp_path, capsys):
