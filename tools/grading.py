@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -34,6 +35,7 @@ try:
     import nbformat
     import psutil
     from joblib import cpu_count
+    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
     from nbconvert.preprocessors.sanitize import SanitizeHTML
     from nbformat.v4 import new_code_cell, new_markdown_cell
     from nbgrader.api import Gradebook
@@ -44,12 +46,14 @@ try:
         NbGraderException,
     )
     from nbgrader.coursedir import CourseDirectory
+    from nbgrader.preprocessors import GetGrades
     from traitlets.config import PyFileConfigLoader
 except ImportError as error:
     sys.exit(f"{error}. Install it: {sys.executable} -m pip install -r requirements-tools.txt")
 
 UIDS = range(60_706, 61_184)  # by systemd's table of users, for neither people nor services
 BYTES = 50 << 20  # of a notebook
+NOTHING, WAITS = "Nothing was written here.", "Waits for a person."
 INVESTIGATION = 3  # points, as its difficulty says; a check is worth one
 SCHEMA = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
 CONFIG = """\
@@ -59,6 +63,11 @@ c.CourseDirectory.course_id = "deep-generative-models"
 c.Execute.enabled = False
 c.ClearOutput.enabled = False
 c.ClearSolutions.enabled = False  # there are none
+c.Exchange.root = {course!r}  # nothing is exchanged, and nothing has to be there
+c.GenerateFeedback.HTMLExporter.template_name = "points"
+c.GenerateFeedback.HTMLExporter.extra_template_basedirs = [{templates!r}]
+c.GenerateFeedback.HTMLExporter.exclude_input_prompt = True
+c.GenerateFeedback.HTMLExporter.exclude_output_prompt = True
 """
 
 
@@ -81,14 +90,19 @@ def main(words=None):
     course.mkdir(exist_ok=True)
     course.chmod(0o700)
     own = salt(course)  # first, since a folder is known by it
-    carrying.write(course / "nbgrader_config.py", CONFIG)
+    places = {"course": str(course), "templates": str(editions.TOOLS / "templates")}
+    carrying.write(course / "nbgrader_config.py", CONFIG.format(**places))
     try:
         results = dict(zip(jobs, judged(jobs, blanks, own, uids), strict=True))
     except RuntimeError as error:
         sys.exit(str(error))
     enter(course, blanks, results)
-    carrying.write(course / "points.csv", table(course, blanks, results))
-    print(f"{course}: points.csv, and a page for each student in feedback/")
+    rows = table(course, blanks, results)
+    carrying.write(course / "points.csv", sheet(rows))
+    carrying.write(course / "totals.csv", sheet(totals(rows)))
+    print(f"{course}: points.csv, totals.csv, and a page for each student in feedback/")
+    if waiting := sum(row["reason"] == WAITS for row in rows):
+        print(f"Investigations that wait for a person: {waiting} (docs/grading.md, step 4)")
 
 
 def users(count):
@@ -170,15 +184,18 @@ def graded_edition(path):
     grader's stands in the way of a student, and none that a student deletes or edits is missed.
     """
     edition = editions.student_edition(path)
-    cells = []
+    cells, exercise = [], ""
     for cell in edition.cells:
         cells.append(cell)
+        exercise = (editions.EXERCISE.findall(cell.source) or [exercise])[-1]
         for name in judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else ():
             source = f'assert solved("{name}")  # as the grader has found, outside this kernel'
             cells.append(new_code_cell(source, id=f"grade-{judging.to_id(name)}"))
             cells[-1].metadata.edition = carrying.digest(source)
+            cells[-1].metadata.exercise = exercise
             mark(cells[-1], name, grade=True, locked=True, points=1)
         if len(cells) > 1 and is_investigation(cells[-2]) and cell.source == editions.ROOM:
+            cell.metadata.exercise = exercise
             mark(cell, "investigation", grade=True, solution=True, points=INVESTIGATION)
     edition.cells = cells
     return edition
@@ -315,14 +332,32 @@ def investigation(cells, ours):
 def judged(jobs, blanks, salt, uids):
     """For each job the notebook with its verdicts."""
     with ProcessPoolExecutor(cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the workers inherit
         waiting = [
             pool.submit(judge, blanks[name], path, f"{salt} {student}", uid)
             for (name, student, path), uid in zip(jobs, cycle(uids))
         ]
-        for (name, student, _), job in zip(jobs, waiting, strict=True):
-            notebook = job.result()
-            print(f"{name}, {student}: {points(notebook)}", flush=True)
-            yield notebook
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            for (name, student, _), job in zip(jobs, waiting, strict=True):
+                notebook = job.result()
+                print(f"{name}, {student}: {points(notebook)}", flush=True)
+                yield notebook
+        except BaseException as error:  # the pool alone would wait for all that is running
+            end(multiprocessing.active_children())
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                sys.exit("Interrupted, before anything was entered: grade again.")
+            raise
+
+
+def end(workers):
+    """End them and the kernels that they have started, at once."""
+    for worker in workers:
+        with suppress(psutil.Error):
+            own = psutil.Process(worker.pid)
+            for process in (*own.children(recursive=True), own):
+                process.kill()
 
 
 def judge(blank, path, seed, uid):
@@ -337,7 +372,7 @@ def judge(blank, path, seed, uid):
     try:
         notebook = judging.judged(notebook, seed, uid)
     except OSError as error:  # a disk that a student has filled, for example
-        return refused(blank, f"it could not be judged: {error.strerror or error}. Grade again.")
+        return refused(blank, f"It could not be judged: {error.strerror or error}. Grade again.")
     harmless(notebook, blank)
     return notebook
 
@@ -387,15 +422,14 @@ def salt(course):
 
 def enter(course, blanks, results):
     """Enter the results into nbgrader's gradebook, and make a page for each student."""
-    for step in ("source", "submitted"):
+    for step in ("source", "submitted", "autograded", "feedback"):  # a person's is elsewhere
         shutil.rmtree(course / step, ignore_errors=True)
     for (name, student, _), notebook in results.items():
         write(course / "source" / name / f"{name}.ipynb", blanks[name])
+        notebook.metadata.title = f"{student}, {name}"
         write(course / "submitted" / student / name / f"{name}.ipynb", notebook)
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.HTMLExporter.template_name = "points"
-    config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
-    config.HTMLExporter.extra_template_basedirs = str(editions.TOOLS / "templates")
+    config.GenerateFeedback.preprocessors = [Grades, CSSHTMLHeaderPreprocessor]
     programs = os.path.dirname(sys.executable)  # nbgrader calls alembic by its name
     os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
     log = course / "nbgrader.log"
@@ -413,43 +447,79 @@ def enter(course, blanks, results):
                     )
 
 
+class Grades(GetGrades):
+    """Says of each grade also whether it is still to come."""
+
+    def _get_score(self, cell, resources):
+        super()._get_score(cell, resources)
+        own, place = cell.metadata.nbgrader, (self.notebook_id, self.assignment_id, self.student_id)
+        own.waits = waits(self.gradebook.find_grade(own.grade_id, *place))
+
+
+def waits(grade):
+    """Whether a person has to look, and has not."""
+    return bool(grade.needs_manual_grade and grade.manual_score is None)
+
+
 def write(path, notebook):
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
 
 
 def table(course, blanks, results):
-    """points.csv: what stands in the gradebook, with what a person gave, and the reasons."""
-    rows = [("student", "notebook", "exercise", "name", "points", "of", "reason")]
+    """What stands in the gradebook, with what a person gave, and the reasons."""
+    rows = []
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         for (notebook, student, _), judged in results.items():
             why = {judging.grades(cell): judging.reason(cell) for cell in judged.cells}
-            for number, name in exercises(blanks[notebook]):
+            for exercise, name in exercises(blanks[notebook]):
                 place = judging.to_id(name), notebook, notebook, student
                 grade, reason = book.find_grade(*place), why.get(name)
-                waits = grade.needs_manual_grade and grade.manual_score is None
                 if name == "investigation":
                     reason = book.find_comment(*place).comment
+                    reason = NOTHING if reason == "No response." else reason
                 if grade.manual_score is not None:
-                    reason = f"points by a person. {reason or ''}".strip()
-                given = "" if waits else f"{grade.score:g}"
-                reason = "waits for a person" if waits else reason
-                rows.append(
-                    (student, notebook, number, name, given, f"{grade.max_score:g}", reason)
-                )
+                    reason = f"Points by a person. {reason or ''}"
+                if waits(grade):
+                    reason = WAITS
+                row = {"student": student, "notebook": notebook, "exercise": exercise, "name": name}
+                row["points"] = "" if waits(grade) else f"{grade.score:g}"
+                row["of"] = f"{grade.max_score:g}"
+                rows.append(row | {"reason": " ".join((reason or "").split())})
+    return rows
+
+
+def totals(rows):
+    """The points of each student by notebook, and in all; without those that wait for a person."""
+    notebooks, sums = sorted({row["notebook"] for row in rows}), {}
+    for row in rows:
+        student = row["student"]
+        empty = {"student": student, **dict.fromkeys(notebooks, ""), "points": 0, "of": 0}
+        own, given = sums.setdefault(student, {**empty, "waiting": 0}), float(row["points"] or 0)
+        own[row["notebook"]] = (own[row["notebook"]] or 0) + given
+        own["points"] += given
+        own["of"] += float(row["of"])
+        own["waiting"] += row["reason"] == WAITS
+    return [
+        {key: f"{value:g}" if isinstance(value, float) else value for key, value in own.items()}
+        for own in sums.values()
+    ]
+
+
+def sheet(rows):
+    """Rows as spreadsheets read them, with the mark that tells Excel the encoding."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8-sig")
 
 
-def exercises(blank):
-    """The numbers and names of what is graded: ("2.1", "parameter_count"), ..."""
-    number = ""
-    for cell in blank.cells:
-        if asked := editions.EXERCISE.findall(cell.source):
-            number = asked[-1].removeprefix("Exercise ")
+def exercises(notebook):
+    """The exercises and names of what is graded: ("Exercise 2.1", "parameter_count"), ..."""
+    for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade"):
-            yield number, judging.name_of(cell)
+            yield cell.metadata.exercise, judging.name_of(cell)
 
 
 if __name__ == "__main__":

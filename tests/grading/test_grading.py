@@ -14,10 +14,15 @@ import html
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 STEM = "02_mlp_classifier"
@@ -153,8 +158,14 @@ def grade(folder, *columns):
         except SystemExit:  # Python lies in root's own folder: the limits of memory hold there too
             patch.setattr(grading, "users", lambda count: [0])
         grading.main([str(folder)])
-    with open(f"{folder}-graded/points.csv", newline="", encoding="utf-8") as file:
-        return {tuple(row[column] for column in columns): row for row in csv.DictReader(file)}
+    found = rows(f"{folder}-graded/points.csv")
+    return {tuple(row[column] for column in columns): row for row in found}
+
+
+def rows(path):
+    assert Path(path).read_bytes().startswith(b"\xef\xbb\xbf"), "as Excel wants it"
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return [*csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module")
@@ -191,16 +202,16 @@ def test_the_answers_of_the_complete_edition_have_all_points_and_none_has_none(s
         full, none = all_notebooks["perfect", stem, name], all_notebooks["empty", stem, name]
         assert none["points"] == "0" and none["reason"], none
         if name == "investigation":
-            assert (full["points"], full["reason"]) == ("", "waits for a person")
+            assert (full["points"], full["reason"]) == ("", grading.WAITS)
         else:
-            assert full["points"] == full["of"] and full["reason"].startswith("right"), full
+            assert full["points"] == full["of"] and full["reason"].startswith("Right"), full
 
 
 def test_each_right_answer_has_its_point_and_no_other(graded):
     assert points(graded, "half") == right("parameter_count"), "the newest of two files"
     assert graded["half", "half_width"]["reason"].startswith("This is an interval for another")
-    assert graded["half", "cross_entropy"]["reason"] == "not answered yet."
-    assert graded["half", "cross_entropy"]["exercise"] == "2.5"
+    assert graded["half", "cross_entropy"]["reason"] == "Not answered yet."
+    assert graded["half", "cross_entropy"]["exercise"] == "Exercise 2.5"
 
 
 def test_what_ends_hangs_or_takes_all_memory_costs_one_exercise(graded):
@@ -219,7 +230,7 @@ def test_points_cannot_be_had_by_overwriting(graded):
 
 def test_helpers_count_and_a_reference_that_is_checked_again_does_not(graded):
     assert points(graded, "helped") == right(*NAMES[:4], "half_width")
-    assert graded["helped", "train_steps"]["reason"] == "not answered yet."
+    assert graded["helped", "train_steps"]["reason"] == "Not answered yet."
 
 
 def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
@@ -231,16 +242,30 @@ def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
 def test_an_investigation_waits_for_a_person_where_there_is_something_to_read(graded):
     assert graded["none", "investigation"]["points"] == "0"
     assert graded["half", "investigation"]["points"] == ""
-    assert graded["half", "investigation"]["reason"] == "waits for a person"
+    assert graded["half", "investigation"]["reason"] == grading.WAITS
 
 
 def test_each_student_has_a_page_with_the_reasons_and_without_scripts(folder, graded):
     for student in {student for student, _ in graded}:
-        page = Path(f"{folder}-graded/feedback/{student}/{STEM}/{STEM}.html").read_text("utf-8")
-        assert all(f'id="{name}"' in page for name in (*NAMES, "investigation"))
-        assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in page
-        assert "<script>alert(1)" not in page
-        assert ("alert(1)" in page) == (student == "half")
+        text = page(folder, student)
+        assert all(f'id="{name}"' in text for name in (*NAMES, "investigation"))
+        assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in text
+        assert "<script>alert(1)" not in text
+        assert ("alert(1)" in text) == (student == "half")
+        assert f"<title>{student}, {STEM}</title>" in text and "2.3 dropout_bug</a>" in text
+    assert "1 of 7 points, and up to 3 to come</h1>" in page(folder, "half")
+    assert "0 of 10 points</h1>" in page(folder, "none")
+
+
+def test_the_totals_leave_out_what_waits_for_a_person(folder, graded):
+    own = {row["student"]: row for row in rows(f"{folder}-graded/totals.csv")}
+    half = {"student": "half", STEM: "1", "points": "1", "of": "10", "waiting": "1"}
+    assert own["half"] == half
+    assert own["none"]["points"] == own["none"]["waiting"] == "0"
+
+
+def page(folder, student):
+    return Path(f"{folder}-graded/feedback/{student}/{STEM}/{STEM}.html").read_text("utf-8")
 
 
 def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
@@ -255,9 +280,11 @@ def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
         book.db.commit()
     again = grade(folder, "student", "name")
     assert {student for student, _ in again} == {"half"}
+    assert [path.name for path in Path(f"{folder}-graded/feedback").iterdir()] == ["half"]
+    assert "3 of 10 points</h1>" in page(folder, "half"), "one exercise, and two of a person's"
     assert all(again["half", name] == graded["half", name] for name in NAMES)
     last = again["half", "investigation"]
-    assert (last["points"], last["reason"]) == ("2", "points by a person. Three seeds!")
+    assert (last["points"], last["reason"]) == ("2", "Points by a person. Three seeds!")
 
 
 def shown(tmp_path, change, stem=STEM):
@@ -381,6 +408,29 @@ def test_a_folder_that_holds_no_submissions_is_refused_with_the_reason(tmp_path,
         with pytest.raises(ValueError, match=why):
             grading.folders(folder)
     assert "Not read: ada.ipynb." in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes")
+def test_an_interrupt_ends_all_at_once_with_one_line(tmp_path):
+    for student in ("ada", "emmy", "kurt"):
+        hand_in(tmp_path / "term", student, blank()[0])
+    words = (
+        f"import grading; grading.users = lambda _: [0]; grading.main([{str(tmp_path / 'term')!r}])"
+    )
+    path = os.pathsep.join([str(editions.TOOLS), str(editions.ROOT)])
+    grader = subprocess.Popen(
+        [sys.executable, "-c", words], env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    process = psutil.Process(grader.pid)
+    while len(process.children()) < 2 and grader.poll() is None:  # a worker, which imports torch
+        time.sleep(0.1)
+    time.sleep(1)
+    own = process.children(recursive=True)
+    os.killpg(grader.pid, signal.SIGINT)
+    said = grader.communicate(timeout=30)[1]
+    assert said == "Interrupted, before anything was entered: grade again.\n"
+    assert not psutil.wait_procs(own, timeout=10)[1]
 
 
 def test_a_folder_that_is_something_else_is_left_as_it_is(tmp_path, capsys):
