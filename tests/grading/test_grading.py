@@ -61,9 +61,11 @@ def solved(*names, stem=STEM):
 
 
 def half_done(notebook, cells):
-    """A mistake in each of two, and a word on the investigation."""
+    """A mistake in each of two, two that cannot be checked, and a word on the investigation."""
     cells["half_width"].source = cells["half_width"].source.replace("1.96 * ", "")
     cells["dropout_bug"].source = cells["dropout_bug"].source.replace('"C"', '"A"')
+    cells["classifier_logits"].source = "classifier_logits = None  # and its check is deleted"
+    cells["train_steps"].source = 'def train_steps(:\n\nlab.check("train_steps", train_steps)'
     investigated(notebook, "It helps: $a < b$. <script>alert(1)</script>")
 
 
@@ -211,6 +213,8 @@ def test_each_right_answer_has_its_point_and_no_other(graded):
     assert points(graded, "half") == right("parameter_count"), "the newest of two files"
     assert graded["half", "half_width"]["reason"].startswith("This is an interval for another")
     assert graded["half", "cross_entropy"]["reason"] == "Not answered yet."
+    assert graded["half", "classifier_logits"]["reason"].startswith('No lab.check("classifier_lo')
+    assert re.fullmatch(r"SyntaxError: .* \(line 1\)", graded["half", "train_steps"]["reason"])
     assert graded["half", "cross_entropy"]["exercise"] == "Exercise 2.5"
 
 
