@@ -166,7 +166,8 @@ def upgraded(notebook):
     before = notebook.nbformat_minor
     new = nbformat.v4.upgrade(notebook, 4, before)
     for cell in new.cells if before < 5 else ():
-        cell.id = cell.metadata.pop("id", cell.id)  # as Colab writes it
+        own = str(cell.metadata.pop("id", ""))  # as Colab writes it
+        cell.id = own if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", own) else cell.id
     return new
 
 
