@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from itertools import count
 
@@ -66,13 +66,16 @@ def carried_over(old, edition):
     new = nbformat.from_dict(edition)
     homes, added, homeless = find_homes(old, new), defaultdict(list), []
     originals = {old.cells[index].metadata.get("edition") for index in homes}
+    ids, texts = {cell.id for cell in new.cells}, {digest(cell.source) for cell in new.cells}
     last = None
     for index, cell in enumerate(old.cells):
         home = homes.get(index)
         came_with = cell.metadata.get("edition")
         typed = digest(cell.source) != came_with and cell.source.strip()
         if home is None:
-            if typed and (came_with is None or came_with in originals):  # a new cell, or a copy
+            typed = typed and digest(cell.source) not in texts
+            own = came_with is None or came_with in originals or cell.id in ids
+            if typed and own:  # a new cell, a copy, or a cell of another type than before
                 added[last].append(with_own_id(cell, new))
             elif typed:
                 which = f"The exercise {names(cell)[0]}" if names(cell) else "A cell you changed"
@@ -115,13 +118,16 @@ def with_own_id(cell, new):
 
 
 def find_homes(old, new):
-    """For the index of each old cell, the new cell with its exercise, or else with its id."""
+    """For the index of each old cell, the new cell with its exercise, its id or its text."""
     by_name = {name: cell for cell in new.cells for name in names(cell)}
     by_id = {cell.id: cell for cell in new.cells}
+    texts = Counter(cell.source for cell in new.cells)
+    by_text = {cell.source: cell for cell in new.cells if texts[cell.source] == 1}
     homes, taken = {}, set()
     for find in (
         lambda cell: next((by_name[name] for name in names(cell) if name in by_name), None),
         lambda cell: by_id.get(cell.id),
+        lambda cell: by_text.get(cell.source),  # some editors drop the ids
     ):
         for index, cell in enumerate(old.cells):
             home = None if index in homes else find(cell)
@@ -156,8 +162,13 @@ def write(path, content):
 
 
 def upgraded(notebook):
-    """With ids for the cells, which notebooks of before format 4.5 lack."""
-    return nbformat.v4.upgrade(notebook, 4, notebook.nbformat_minor)
+    """With ids for the cells, which notebooks of before format 4.5 lack, or hold elsewhere."""
+    before = notebook.nbformat_minor
+    new = nbformat.v4.upgrade(notebook, 4, before)
+    for cell in new.cells if before < 5 else ():
+        own = str(cell.metadata.pop("id", ""))  # as Colab writes it
+        cell.id = own if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", own) else cell.id
+    return new
 
 
 def digest(source):

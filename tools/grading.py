@@ -3,7 +3,7 @@
     python tools/grading.py SUBMISSIONS
 
 In the folder is a folder for each student, by the student's name, with the notebooks in it. Beside
-it a folder SUBMISSIONS-graded is made, a course of nbgrader's: points.csv, the pages in feedback/,
+it a folder SUBMISSIONS-graded is made, a course of nbgrader's: two tables, the pages in feedback/,
 and the gradebook, in which formgrader gives points for investigations. Grade again at any time, for
 example after a late submission: points that a person gave stay.
 """
@@ -12,14 +12,17 @@ import argparse
 import csv
 import html
 import io
+import json
 import logging
 import multiprocessing
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from itertools import cycle, islice
@@ -33,8 +36,9 @@ try:
     import nbformat
     import psutil
     from joblib import cpu_count
+    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
     from nbconvert.preprocessors.sanitize import SanitizeHTML
-    from nbformat.v4 import new_code_cell
+    from nbformat.v4 import new_code_cell, new_markdown_cell
     from nbgrader.api import Gradebook
     from nbgrader.converters import (
         Autograde,
@@ -43,12 +47,14 @@ try:
         NbGraderException,
     )
     from nbgrader.coursedir import CourseDirectory
+    from nbgrader.preprocessors import GetGrades
     from traitlets.config import PyFileConfigLoader
 except ImportError as error:
     sys.exit(f"{error}. Install it: {sys.executable} -m pip install -r requirements-tools.txt")
 
 UIDS = range(60_706, 61_184)  # by systemd's table of users, for neither people nor services
 BYTES = 50 << 20  # of a notebook
+NOTHING, WAITS = "Nothing was written here.", "Waits for a person."
 INVESTIGATION = 3  # points, as its difficulty says; a check is worth one
 SCHEMA = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
 CONFIG = """\
@@ -58,6 +64,11 @@ c.CourseDirectory.course_id = "deep-generative-models"
 c.Execute.enabled = False
 c.ClearOutput.enabled = False
 c.ClearSolutions.enabled = False  # there are none
+c.Exchange.root = {course!r}  # nothing is exchanged, and nothing has to be there
+c.GenerateFeedback.HTMLExporter.template_name = "points"
+c.GenerateFeedback.HTMLExporter.extra_template_basedirs = [{templates!r}]
+c.GenerateFeedback.HTMLExporter.exclude_input_prompt = True
+c.GenerateFeedback.HTMLExporter.exclude_output_prompt = True
 """
 
 
@@ -65,34 +76,34 @@ def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
     folder = parser.parse_args(words).submissions.resolve()
-    handed_in = {p.name: p for p in sorted(folder.glob("[!.]*")) if p.is_dir()}
-    handed_in.pop("__MACOSX", None)
-    if not handed_in:
-        parser.error(f"{folder} has no folders: one for each student, with the notebooks in it")
-    if odd := [name for name in (str(folder), *handed_in) if set(name) & set("[]*?")]:
-        parser.error(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
+    try:
+        handed_in = folders(folder)
+    except ValueError as error:
+        parser.error(str(error))
     course = folder.with_name(f"{folder.name}-graded")
     if course.exists() and any(course.iterdir()) and not (course / "salt").exists():
         parser.error(f"{course} is something else, and is left as it is: move it away")
     blanks = {path.stem: graded_edition(path) for path in sorted(editions.COMPLETE.glob("*.ipynb"))}
-    files = {student: newest(path, blanks) for student, path in handed_in.items()}
-    jobs = [
-        (name, student, files[student].get(name))
-        for name in sorted({name for found in files.values() for name in found})
-        for student in files
-    ]
+    jobs = listed(handed_in, blanks)
+    if not jobs:
+        parser.error(f"{folder} holds no notebook of the course")
     uids = users(len(jobs))
     course.mkdir(exist_ok=True)
     course.chmod(0o700)
     own = salt(course)  # first, since a folder is known by it
-    carrying.write(course / "nbgrader_config.py", CONFIG)
+    places = {"course": str(course), "templates": str(editions.TOOLS / "templates")}
+    carrying.write(course / "nbgrader_config.py", CONFIG.format(**places))
     try:
         results = dict(zip(jobs, judged(jobs, blanks, own, uids), strict=True))
     except RuntimeError as error:
         sys.exit(str(error))
     enter(course, blanks, results)
-    carrying.write(course / "points.csv", table(course, blanks, results))
-    print(f"{course}: points.csv, and a page for each student in feedback/")
+    rows = table(course, blanks, results)
+    carrying.write(course / "points.csv", sheet(rows))
+    carrying.write(course / "totals.csv", sheet(totals(rows)))
+    print(f"{course}: points.csv, totals.csv, and a page for each student in feedback/")
+    if waiting := sum(row["reason"] == WAITS for row in rows):
+        print(f"Investigations that wait for a person: {waiting} (docs/grading.md, step 4)")
 
 
 def users(count):
@@ -130,6 +141,43 @@ def users(count):
 # ---- what is graded
 
 
+def folders(where):
+    """The folder of each student by its name. Raises ValueError with what to do instead."""
+    if not where.is_dir():
+        is_file = f"{where} is a file: unpack it, and name the folder"
+        raise ValueError(is_file if where.exists() else f"{where} does not exist")
+    if (where / "salt").exists() or where == editions.ROOT:
+        raise ValueError(f"{where} is not a folder of submissions, but grading's or the course's")
+    inside = [p for p in sorted(where.glob("[!.]*")) if p.name != "__MACOSX"]
+    found = {p.name: p for p in inside if p.is_dir()}
+    if alone := [p.name for p in inside if p.is_file()]:
+        print(f"Not read: {', '.join(alone)}. Put each file into a folder with the student's name.")
+    if not found:
+        raise ValueError(f"{where} has no folders: one for each student, with the notebooks in it")
+    if odd := [name for name in (str(where), *found) if set(name) & set("[]*?")]:
+        raise ValueError(f"nbgrader cannot take the name {odd[0]!r}: rename the folder")
+    return found
+
+
+def listed(handed_in, blanks):
+    """What to grade: notebook, student, and the file, or in its place the reason why none is there.
+
+    A notebook that few handed in, beside another that many did, costs nobody else a point.
+    """
+    files = {student: newest(path, blanks) for student, path in handed_in.items()}
+    often, jobs = Counter(name for found, _ in files.values() for name in found), []
+    for name, count in sorted(often.items()):
+        by_few = 2 * count < max(often.values())
+        if by_few:
+            print(f"{name}: handed in by {count} of {len(files)} only; the others have no row.")
+        jobs += [
+            (name, student, found.get(name, instead))
+            for student, (found, instead) in files.items()
+            if name in found or not by_few
+        ]
+    return jobs
+
+
 def graded_edition(path):
     """The student's edition, with nbgrader's marks, and a locked cell for each check.
 
@@ -137,22 +185,29 @@ def graded_edition(path):
     grader's stands in the way of a student, and none that a student deletes or edits is missed.
     """
     edition = editions.student_edition(path)
-    cells = []
+    cells, exercise = [], ""
     for cell in edition.cells:
         cells.append(cell)
+        exercise = (editions.EXERCISE.findall(cell.source) or [exercise])[-1]
         for name in judging.CHECKED.findall(cell.source) if cell.cell_type == "code" else ():
             source = f'assert solved("{name}")  # as the grader has found, outside this kernel'
             cells.append(new_code_cell(source, id=f"grade-{judging.to_id(name)}"))
             cells[-1].metadata.edition = carrying.digest(source)
+            cells[-1].metadata.exercise = exercise
             mark(cells[-1], name, grade=True, locked=True, points=1)
         if len(cells) > 1 and is_investigation(cells[-2]) and cell.source == editions.ROOM:
+            cell.metadata.exercise = exercise
             mark(cell, "investigation", grade=True, solution=True, points=INVESTIGATION)
     edition.cells = cells
     return edition
 
 
 def is_investigation(cell):
-    return cell.cell_type == "markdown" and "**Investigate**" in cell.source
+    return is_text(cell) and "**Investigate**" in cell.source
+
+
+def is_text(cell):
+    return cell.cell_type == "markdown"
 
 
 def mark(cell, name, **roles):
@@ -162,20 +217,44 @@ def mark(cell, name, **roles):
 
 
 def newest(folder, blanks):
-    """The newest file of each notebook that a student has handed in; says which are left out."""
-    found = {}
-    files = (p for p in folder.rglob("*.ipynb") if is_handed_in(p, folder))
-    for path in sorted(files, key=lambda p: (p.stat().st_mtime, p.name)):
-        name = which(path, blanks)
+    """Of each notebook the newest file with an answer; what to say of one that isn't there.
+
+    Prints which files are left out.
+    """
+    found, files = {}, [p for p in sorted(folder.rglob("*")) if is_handed_in(p, folder)]
+    notebooks = {p: (not is_blank(p), p.stat().st_mtime) for p in files if p.suffix == ".ipynb"}
+    for path in sorted(notebooks, key=notebooks.get):
+        name, why = which(path, blanks), "it is no notebook of the course"
         older = found.get(name) if name else path
-        if older:
-            print(
-                f"{folder.name}: {older.name} is not graded: "
-                + (f"{path.name} is newer" if name else "it is no notebook of the course")
-            )
         if name:
+            why = f"{path.relative_to(folder)} is newer"
+            if older and notebooks[older][0] < notebooks[path][0]:
+                why = f"it has no answers, as {path.relative_to(folder)} has"
             found[name] = path
-    return found
+        if older:
+            print(f"{folder.name}: {older.relative_to(folder)} is not graded: {why}")
+    unread = [p for p in files if p not in notebooks and (not found or is_packed(p))]
+    instead = "Nothing was handed in."
+    if unread:
+        more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+        names = ", ".join(str(p.relative_to(folder)) for p in unread[:3])
+        instead = f"Not read: {names}{more}. A notebook, unpacked, ends in .ipynb."
+        print(f"{folder.name}: {instead}")
+    return found, instead
+
+
+def is_blank(path):
+    """Whether nothing was typed into a notebook of the student's edition."""
+    try:
+        cells = json.loads(read(path))["cells"]
+        return all(carrying.digest("".join(c["source"])) == c["metadata"]["edition"] for c in cells)
+    except Exception:  # whatever is wrong with it
+        return False
+
+
+def is_packed(path):
+    """Whether there may be a notebook in it."""
+    return path.suffix in (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar") or ".ipynb" in path.name
 
 
 def is_handed_in(path, folder):
@@ -199,22 +278,31 @@ def which(path, blanks):
     return next((name for name in blanks if name in path.name), None)
 
 
+def read(path):
+    if path.stat().st_size > BYTES:
+        raise ValueError(f"it has more than {BYTES >> 20} MiB")
+    return path.read_text("utf-8-sig")
+
+
 def marks(notebook):
     return {name for cell in notebook.cells if (name := judging.grades(cell))}
 
 
 def answered(blank, path):
     """The graded edition with what the student typed, as far as it is graded or shows why."""
-    if path.stat().st_size > BYTES:
-        raise ValueError(f"it has more than {BYTES >> 20} MiB")
-    text = path.read_bytes().decode("utf-8-sig")
-    old = carrying.upgraded(nbformat.reads(text, as_version=4))
+    old = carrying.upgraded(nbformat.reads(read(path), as_version=4))
     for cell in old.cells:
         cell.metadata.pop("nbgrader", None)  # the marks are the grader's
-    new, _ = carrying.carried_over(old, blank)
+    new, homeless = carrying.carried_over(old, blank)
     texts = {cell.id: cell.source for cell in blank.cells}
-    open_ended = investigation(new.cells, texts)
-    tried = any(new.cells[k].source != texts.get(new.cells[k].id) for k in open_ended)
+    for why, words in homeless:  # but an exercise's new text, which is the course's
+        if words not in texts.values():
+            new.cells.append(new_markdown_cell(f"{why}\n\n~~~~~~\n{words}\n~~~~~~"))
+    typed = {k for k, cell in enumerate(new.cells) if cell.source != texts.get(cell.id)}
+    open_ended = {k for k in typed if new.cells[k].id not in texts and is_text(new.cells[k])}
+    around = investigation(new.cells, texts)
+    open_ended |= {k for k in around if k in typed or is_text(new.cells[k])}
+    tried = typed & open_ended
     for cell in new.cells:
         if tried and cell.source == editions.ROOM and cell.metadata.get("nbgrader"):
             cell.source += "\n\n(Nothing was written in this place.)"  # but a person has to look
@@ -231,12 +319,12 @@ def answered(blank, path):
 
 
 def investigation(cells, ours):
-    """Which cells are about it: up to the next text of the course that comes after code."""
+    """Which cells are about it: up to the course's next text that comes after code of its own."""
     asked = (k for k, cell in enumerate(cells) if is_investigation(cell) and cell.id in ours)
     start = next(asked, len(cells))
-    code = next((k for k in range(start, len(cells)) if cells[k].cell_type == "code"), start)
-    after = (k for k in range(code, len(cells)) if cells[k].cell_type == "markdown")
-    return range(start, next((k for k in after if cells[k].id in ours), len(cells)))
+    given = [k for k in range(start, len(cells)) if cells[k].id in ours]
+    code = next((k for k in given if not is_text(cells[k])), start)
+    return range(start, next((k for k in given if k > code and is_text(cells[k])), len(cells)))
 
 
 # ---- judging, two or more at a time
@@ -245,20 +333,38 @@ def investigation(cells, ours):
 def judged(jobs, blanks, salt, uids):
     """For each job the notebook with its verdicts."""
     with ProcessPoolExecutor(cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the workers inherit
         waiting = [
             pool.submit(judge, blanks[name], path, f"{salt} {student}", uid)
             for (name, student, path), uid in zip(jobs, cycle(uids))
         ]
-        for (name, student, _), job in zip(jobs, waiting, strict=True):
-            notebook = job.result()
-            print(f"{name}, {student}: {points(notebook)}", flush=True)
-            yield notebook
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            for (name, student, _), job in zip(jobs, waiting, strict=True):
+                notebook = job.result()
+                print(f"{name}, {student}: {points(notebook)}", flush=True)
+                yield notebook
+        except BaseException as error:  # the pool alone would wait for all that is running
+            end(multiprocessing.active_children())
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                sys.exit("Interrupted, before anything was entered: grade again.")
+            raise
+
+
+def end(workers):
+    """End them and the kernels that they have started, at once."""
+    for worker in workers:
+        with suppress(psutil.Error):
+            own = psutil.Process(worker.pid)
+            for process in (*own.children(recursive=True), own):
+                process.kill()
 
 
 def judge(blank, path, seed, uid):
     """The notebook of one student. What is wrong with it costs this student alone."""
-    if path is None:
-        return refused(blank, "nothing was handed in.")
+    if isinstance(path, str):
+        return refused(blank, path)
     try:
         notebook = answered(blank, path)
     except Exception as error:  # whatever is wrong with it
@@ -267,7 +373,7 @@ def judge(blank, path, seed, uid):
     try:
         notebook = judging.judged(notebook, seed, uid)
     except OSError as error:  # a disk that a student has filled, for example
-        return refused(blank, f"it could not be judged: {error.strerror or error}. Grade again.")
+        return refused(blank, f"It could not be judged: {error.strerror or error}. Grade again.")
     harmless(notebook, blank)
     return notebook
 
@@ -317,15 +423,14 @@ def salt(course):
 
 def enter(course, blanks, results):
     """Enter the results into nbgrader's gradebook, and make a page for each student."""
-    for step in ("source", "submitted"):
+    for step in ("source", "submitted", "autograded", "feedback"):  # a person's is elsewhere
         shutil.rmtree(course / step, ignore_errors=True)
     for (name, student, _), notebook in results.items():
         write(course / "source" / name / f"{name}.ipynb", blanks[name])
+        notebook.metadata.title = f"{student}, {name}"
         write(course / "submitted" / student / name / f"{name}.ipynb", notebook)
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.HTMLExporter.template_name = "points"
-    config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
-    config.HTMLExporter.extra_template_basedirs = str(editions.TOOLS / "templates")
+    config.GenerateFeedback.preprocessors = [Grades, CSSHTMLHeaderPreprocessor]
     programs = os.path.dirname(sys.executable)  # nbgrader calls alembic by its name
     os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
     log = course / "nbgrader.log"
@@ -343,43 +448,79 @@ def enter(course, blanks, results):
                     )
 
 
+class Grades(GetGrades):
+    """Says of each grade also whether it is still to come."""
+
+    def _get_score(self, cell, resources):
+        super()._get_score(cell, resources)
+        own, place = cell.metadata.nbgrader, (self.notebook_id, self.assignment_id, self.student_id)
+        own.waits = waits(self.gradebook.find_grade(own.grade_id, *place))
+
+
+def waits(grade):
+    """Whether a person has to look, and has not."""
+    return bool(grade.needs_manual_grade and grade.manual_score is None)
+
+
 def write(path, notebook):
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
 
 
 def table(course, blanks, results):
-    """points.csv: what stands in the gradebook, with what a person gave, and the reasons."""
-    rows = [("student", "notebook", "exercise", "name", "points", "of", "reason")]
+    """What stands in the gradebook, with what a person gave, and the reasons."""
+    rows = []
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         for (notebook, student, _), judged in results.items():
             why = {judging.grades(cell): judging.reason(cell) for cell in judged.cells}
-            for number, name in exercises(blanks[notebook]):
+            for exercise, name in exercises(blanks[notebook]):
                 place = judging.to_id(name), notebook, notebook, student
                 grade, reason = book.find_grade(*place), why.get(name)
-                waits = grade.needs_manual_grade and grade.manual_score is None
                 if name == "investigation":
                     reason = book.find_comment(*place).comment
+                    reason = NOTHING if reason == "No response." else reason
                 if grade.manual_score is not None:
-                    reason = f"points by a person. {reason or ''}".strip()
-                given = "" if waits else f"{grade.score:g}"
-                reason = "waits for a person" if waits else reason
-                rows.append(
-                    (student, notebook, number, name, given, f"{grade.max_score:g}", reason)
-                )
+                    reason = f"Points by a person. {reason or ''}"
+                if waits(grade):
+                    reason = WAITS
+                row = {"student": student, "notebook": notebook, "exercise": exercise, "name": name}
+                row["points"] = "" if waits(grade) else f"{grade.score:g}"
+                row["of"] = f"{grade.max_score:g}"
+                rows.append(row | {"reason": " ".join((reason or "").split())})
+    return rows
+
+
+def totals(rows):
+    """The points of each student by notebook, and in all; without those that wait for a person."""
+    notebooks, sums = sorted({row["notebook"] for row in rows}), {}
+    for row in rows:
+        student = row["student"]
+        empty = {"student": student, **dict.fromkeys(notebooks, ""), "points": 0, "of": 0}
+        own, given = sums.setdefault(student, {**empty, "waiting": 0}), float(row["points"] or 0)
+        own[row["notebook"]] = (own[row["notebook"]] or 0) + given
+        own["points"] += given
+        own["of"] += float(row["of"])
+        own["waiting"] += row["reason"] == WAITS
+    return [
+        {key: f"{value:g}" if isinstance(value, float) else value for key, value in own.items()}
+        for own in sums.values()
+    ]
+
+
+def sheet(rows):
+    """Rows as spreadsheets read them, with the mark that tells Excel the encoding."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8-sig")
 
 
-def exercises(blank):
-    """The numbers and names of what is graded: ("2.1", "parameter_count"), ..."""
-    number = ""
-    for cell in blank.cells:
-        if asked := editions.EXERCISE.findall(cell.source):
-            number = asked[-1].removeprefix("Exercise ")
+def exercises(notebook):
+    """The exercises and names of what is graded: ("Exercise 2.1", "parameter_count"), ..."""
+    for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade"):
-            yield number, judging.name_of(cell)
+            yield cell.metadata.exercise, judging.name_of(cell)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ OUTPUT = 1 << 20  # characters that are read of a cell
 REASON = 1_000  # characters
 CHECKED = re.compile(r"""\bcheck\(\s*["']([\w.]+)["']""")
 PLAIN = TransformerManager().transform_cell  # from %magic to Python
+NO_CHECK = 'No lab.check("{0}", ...) was reached: it belongs at the end of the answer.'
 THEIRS = object()  # an answer that is in the student's kernel
 
 
@@ -207,7 +208,7 @@ def judged(notebook, seed: str, uid: int = 0):
             if name and name not in outcomes:
                 try:
                     right, why = kernel.verdict(name, f"{seed} {name}")
-                    outcomes[name] = right, why or blame.get(name, "no check of it was reached.")
+                    outcomes[name] = right, why or blame.get(name, NO_CHECK.format(name))
                 except Lost as end:
                     outcomes[name] = False, str(end)
                     raise
@@ -224,6 +225,7 @@ def judged(notebook, seed: str, uid: int = 0):
                     for output in cell.outputs:
                         if output.output_type == "error":
                             why = f"{output.ename}: {output.evalue}".removeprefix(": ")
+                            why = re.sub(r"\(\d+\.py, line", "(line", why)  # of a SyntaxError
                             blame.update(dict.fromkeys(CHECKED.findall(cell.source), why))
 
     started = False
@@ -259,6 +261,7 @@ def name_of(cell):
 def settle(cell, right, why):
     """Write the verdict as nbgrader reads it: an error, or none."""
     why = why[:REASON].lstrip("=+-@\t\r\n ")  # which a spreadsheet might take for a formula
+    why = re.sub(r"^[a-z]{2,}(?=[ .,])", lambda word: word[0].capitalize(), why)
     cell.outputs = [new_output("stream", text=why) if right else failed(why)]
 
 

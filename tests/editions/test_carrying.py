@@ -227,6 +227,37 @@ def test_a_notebook_that_another_program_stripped_of_ids_and_metadata(course):
     assert "Three." in course.sources() + course.beside()
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_without_ids_no_text_stands_twice_and_an_answer_follows_its_question(kept, course):
+    more = (new_markdown_cell("**Question.** Why?", id="why"), new_markdown_cell("End.", id="end"))
+    complete = [*cells(), *more]
+    course.build(*complete)
+    course.type(exercise=MINE, answer="Three.")
+    notebook = course.read()
+    for cell in notebook.cells:
+        cell.metadata = {"id": cell.id} if kept else {}  # as Colab does, or not at all
+        del cell["id"]
+    notebook.nbformat_minor, notebook.metadata = 0 if kept else 4, {}
+    nbformat.write(notebook, course.path)
+    course.build(*complete)
+    room = [] if kept else [editions.ROOM]
+    rest = [CODE, "**Question.** Why?", editions.ROOM, "End."]
+    assert course.sources() == [TEXT, MINE, QUESTION, "Three.", *room, *rest]
+    assert not course.beside()
+
+
+def test_an_answer_in_a_cell_that_became_code_stays_in_its_place(course):
+    course.build(*cells())
+    notebook = course.read()
+    at = [cell.id for cell in notebook.cells].index("question-answer")
+    notebook.cells[at] = new_code_cell("3  # mine", id="question-answer")
+    notebook.cells[at].metadata.edition = carrying.digest(editions.ROOM)
+    nbformat.write(notebook, course.path)
+    course.build(*cells(text="New."))
+    assert course.sources()[2:5] == [QUESTION, "3  # mine", editions.ROOM]
+    assert not course.beside()
+
+
 @pytest.mark.parametrize("content", ["", "{}", "<<<<<<< HEAD\n", "[1]", '{"cells": 3}'])
 def test_a_notebook_that_cannot_be_read_is_put_aside(content, course):
     course.build(*cells())

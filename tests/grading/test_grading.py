@@ -14,10 +14,15 @@ import html
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 STEM = "02_mlp_classifier"
@@ -56,9 +61,11 @@ def solved(*names, stem=STEM):
 
 
 def half_done(notebook, cells):
-    """A mistake in each of two, and a word on the investigation."""
+    """A mistake in each of two, two that cannot be checked, and a word on the investigation."""
     cells["half_width"].source = cells["half_width"].source.replace("1.96 * ", "")
     cells["dropout_bug"].source = cells["dropout_bug"].source.replace('"C"', '"A"')
+    cells["classifier_logits"].source = "classifier_logits = None  # and its check is deleted"
+    cells["train_steps"].source = 'def train_steps(:\n\nlab.check("train_steps", train_steps)'
     investigated(notebook, "It helps: $a < b$. <script>alert(1)</script>")
 
 
@@ -153,8 +160,14 @@ def grade(folder, *columns):
         except SystemExit:  # Python lies in root's own folder: the limits of memory hold there too
             patch.setattr(grading, "users", lambda count: [0])
         grading.main([str(folder)])
-    with open(f"{folder}-graded/points.csv", newline="", encoding="utf-8") as file:
-        return {tuple(row[column] for column in columns): row for row in csv.DictReader(file)}
+    found = rows(f"{folder}-graded/points.csv")
+    return {tuple(row[column] for column in columns): row for row in found}
+
+
+def rows(path):
+    assert Path(path).read_bytes().startswith(b"\xef\xbb\xbf"), "as Excel wants it"
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return [*csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module")
@@ -191,16 +204,18 @@ def test_the_answers_of_the_complete_edition_have_all_points_and_none_has_none(s
         full, none = all_notebooks["perfect", stem, name], all_notebooks["empty", stem, name]
         assert none["points"] == "0" and none["reason"], none
         if name == "investigation":
-            assert (full["points"], full["reason"]) == ("", "waits for a person")
+            assert (full["points"], full["reason"]) == ("", grading.WAITS)
         else:
-            assert full["points"] == full["of"] and full["reason"].startswith("right"), full
+            assert full["points"] == full["of"] and full["reason"].startswith("Right"), full
 
 
 def test_each_right_answer_has_its_point_and_no_other(graded):
     assert points(graded, "half") == right("parameter_count"), "the newest of two files"
     assert graded["half", "half_width"]["reason"].startswith("This is an interval for another")
-    assert graded["half", "cross_entropy"]["reason"] == "not answered yet."
-    assert graded["half", "cross_entropy"]["exercise"] == "2.5"
+    assert graded["half", "cross_entropy"]["reason"] == "Not answered yet."
+    assert graded["half", "classifier_logits"]["reason"].startswith('No lab.check("classifier_lo')
+    assert re.fullmatch(r"SyntaxError: .* \(line 1\)", graded["half", "train_steps"]["reason"])
+    assert graded["half", "cross_entropy"]["exercise"] == "Exercise 2.5"
 
 
 def test_what_ends_hangs_or_takes_all_memory_costs_one_exercise(graded):
@@ -219,28 +234,42 @@ def test_points_cannot_be_had_by_overwriting(graded):
 
 def test_helpers_count_and_a_reference_that_is_checked_again_does_not(graded):
     assert points(graded, "helped") == right(*NAMES[:4], "half_width")
-    assert graded["helped", "train_steps"]["reason"] == "not answered yet."
+    assert graded["helped", "train_steps"]["reason"] == "Not answered yet."
 
 
 def test_who_hands_in_nothing_or_no_notebook_has_a_reason(graded):
     assert points(graded, "corrupt") == points(graded, "none") == right()
     assert "cannot be read" in graded["corrupt", "half_width"]["reason"]
-    assert graded["none", "half_width"]["reason"] == "nothing was handed in."
+    assert graded["none", "half_width"]["reason"] == "Nothing was handed in."
 
 
 def test_an_investigation_waits_for_a_person_where_there_is_something_to_read(graded):
     assert graded["none", "investigation"]["points"] == "0"
     assert graded["half", "investigation"]["points"] == ""
-    assert graded["half", "investigation"]["reason"] == "waits for a person"
+    assert graded["half", "investigation"]["reason"] == grading.WAITS
 
 
 def test_each_student_has_a_page_with_the_reasons_and_without_scripts(folder, graded):
     for student in {student for student, _ in graded}:
-        page = Path(f"{folder}-graded/feedback/{student}/{STEM}/{STEM}.html").read_text("utf-8")
-        assert all(f'id="{name}"' in page for name in (*NAMES, "investigation"))
-        assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in page
-        assert "<script>alert(1)" not in page
-        assert ("alert(1)" in page) == (student == "half")
+        text = page(folder, student)
+        assert all(f'id="{name}"' in text for name in (*NAMES, "investigation"))
+        assert html.escape(graded[student, "half_width"]["reason"], quote=False)[:40] in text
+        assert "<script>alert(1)" not in text
+        assert ("alert(1)" in text) == (student == "half")
+        assert f"<title>{student}, {STEM}</title>" in text and "2.3 dropout_bug</a>" in text
+    assert "1 of 7 points, and up to 3 to come</h1>" in page(folder, "half")
+    assert "0 of 10 points</h1>" in page(folder, "none")
+
+
+def test_the_totals_leave_out_what_waits_for_a_person(folder, graded):
+    own = {row["student"]: row for row in rows(f"{folder}-graded/totals.csv")}
+    half = {"student": "half", STEM: "1", "points": "1", "of": "10", "waiting": "1"}
+    assert own["half"] == half
+    assert own["none"]["points"] == own["none"]["waiting"] == "0"
+
+
+def page(folder, student):
+    return Path(f"{folder}-graded/feedback/{student}/{STEM}/{STEM}.html").read_text("utf-8")
 
 
 def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
@@ -255,9 +284,66 @@ def test_the_same_is_found_again_and_points_of_a_person_stay(folder, graded):
         book.db.commit()
     again = grade(folder, "student", "name")
     assert {student for student, _ in again} == {"half"}
+    assert [path.name for path in Path(f"{folder}-graded/feedback").iterdir()] == ["half"]
+    assert "3 of 10 points</h1>" in page(folder, "half"), "one exercise, and two of a person's"
     assert all(again["half", name] == graded["half", name] for name in NAMES)
     last = again["half", "investigation"]
-    assert (last["points"], last["reason"]) == ("2", "points by a person. Three seeds!")
+    assert (last["points"], last["reason"]) == ("2", "Points by a person. Three seeds!")
+
+
+def shown(tmp_path, change, stem=STEM):
+    """The texts that a person reads of a notebook that was changed so, and whether one has to."""
+    notebook, _ = blank(stem)
+    change(notebook)
+    hand_in(tmp_path, "ada", notebook)
+    cells = grading.answered(grading.graded_edition(ALL[stem]), tmp_path / "ada" / f"{STEM}.ipynb")
+    rooms = [c.source for c in cells.cells if c.metadata.get("nbgrader", {}).get("solution")]
+    return [cell.source for cell in cells.cells], rooms != [editions.ROOM]
+
+
+def with_code_before(notebook):
+    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
+    notebook.cells.insert(at + 1, new_code_cell("mine = 1"))
+    notebook.cells[at + 2].source = "My report"
+
+
+def with_code_in_its_place(notebook):
+    at = next(k for k, c in enumerate(notebook.cells) if grading.is_investigation(c))
+    kept = notebook.cells[at + 1]
+    notebook.cells[at + 1] = new_code_cell("My report", id=kept.id, metadata=kept.metadata)
+
+
+def without_ids(notebook):
+    investigated(notebook, "My report")
+    notebook.nbformat_minor = 4
+    for cell in notebook.cells:
+        cell.metadata = {}
+        del cell["id"]
+
+
+def at_the_end(notebook):
+    notebook.cells.append(new_markdown_cell("My report"))
+
+
+def of_another_year(notebook):
+    gone = {"edition": grading.carrying.digest("The question then.")}
+    notebook.cells.append(new_markdown_cell("My report", metadata=gone))
+
+
+HOWEVER = (with_code_before, with_code_in_its_place, without_ids, at_the_end, of_another_year)
+
+
+@pytest.mark.parametrize("stem", [STEM, "06_conclusion"])
+@pytest.mark.parametrize("change", HOWEVER)
+def test_a_report_is_read_wherever_it_stands(change, stem, tmp_path):
+    sources, waits = shown(tmp_path, change, stem)
+    assert waits and any("My report" in source for source in sources)
+    assert len(sources) == len(set(sources)), "no text stands twice"
+
+
+def test_of_an_investigation_that_was_not_tried_the_question_alone_is_shown(tmp_path):
+    sources, waits = shown(tmp_path, lambda notebook: None)
+    assert not waits and not [source for source in sources if source.startswith("...")]
 
 
 def test_an_output_that_cannot_be_cleaned_does_not_keep_a_script_elsewhere():
@@ -276,6 +362,79 @@ def test_links_and_what_a_system_leaves_in_a_zip_are_not_handed_in(tmp_path):
     (own / "link.ipynb").symlink_to(other)
     (own / "dangling.ipynb").symlink_to(tmp_path / "nowhere")
     assert [p.name for p in own.rglob("*.ipynb") if grading.is_handed_in(p, own)] == ["b.ipynb"]
+
+
+def test_an_untouched_copy_does_not_stand_in_for_a_worked_one(tmp_path, capsys):
+    notebook, _ = solved("parameter_count")
+    hand_in(tmp_path, "ada/student", notebook, age=100)
+    hand_in(tmp_path, "ada/tools/originals", blank()[0])
+    blanks = {STEM: grading.graded_edition(ALL[STEM])}
+    found, _ = grading.newest(tmp_path / "ada", blanks)
+    assert found == {STEM: tmp_path / "ada" / "student" / f"{STEM}.ipynb"}
+    said = capsys.readouterr().out.replace(os.sep, "/")
+    assert f"tools/originals/{STEM}.ipynb is not graded: it has no answers, as student/" in said
+
+
+@pytest.mark.parametrize("name", ["student.zip", "02.ipynb.txt", "02.pdf", "02.py"])
+def test_what_is_no_notebook_is_named_where_none_is_there(name, tmp_path, capsys):
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / name).touch()
+    found, instead = grading.newest(tmp_path / "ada", {})
+    assert not found and instead.startswith(f"Not read: {name}.")
+    assert f"ada: Not read: {name}" in capsys.readouterr().out
+
+
+def test_a_notebook_that_few_hand_in_gives_the_others_no_zeros(tmp_path, capsys):
+    blanks = {stem: grading.graded_edition(path) for stem, path in ALL.items()}
+    for student in ("ada", "emmy", "kurt"):
+        hand_in(tmp_path, student, blank()[0])
+    hand_in(tmp_path, "kurt", blank("03_gaussian_vae")[0], "03")
+    (tmp_path / "paul").mkdir()
+    jobs = grading.listed(grading.folders(tmp_path), blanks)
+    assert [student for name, student, _ in jobs if name == STEM] == ["ada", "emmy", "kurt", "paul"]
+    assert jobs[3][2] == "Nothing was handed in."
+    assert [student for name, student, _ in jobs if name != STEM] == ["kurt"]
+    assert "03_gaussian_vae: handed in by 1 of 4 only" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_no_submissions_is_refused_with_the_reason(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "ada.ipynb").touch()
+    (tmp_path / "graded").mkdir()
+    (tmp_path / "graded" / "salt").touch()
+    (tmp_path / "week.zip").touch()
+    for folder, why in {
+        tmp_path / "nowhere": "does not exist", tmp_path / "week.zip": "is a file: unpack it",
+        tmp_path / "empty": "has no folders", tmp_path / "files": "has no folders",
+        tmp_path / "graded": "is not a folder of submissions", editions.ROOT: "or the course's",
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=why):
+            grading.folders(folder)
+    assert "Not read: ada.ipynb." in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes")
+def test_an_interrupt_ends_all_at_once_with_one_line(tmp_path):
+    for student in ("ada", "emmy", "kurt"):
+        hand_in(tmp_path / "term", student, blank()[0])
+    words = (
+        f"import grading; grading.users = lambda _: [0]; grading.main([{str(tmp_path / 'term')!r}])"
+    )
+    path = os.pathsep.join([str(editions.TOOLS), str(editions.ROOT)])
+    grader = subprocess.Popen(
+        [sys.executable, "-c", words], env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    process = psutil.Process(grader.pid)
+    while len(process.children()) < 2 and grader.poll() is None:  # a worker, which imports torch
+        time.sleep(0.1)
+    time.sleep(1)
+    own = process.children(recursive=True)
+    os.killpg(grader.pid, signal.SIGINT)
+    said = grader.communicate(timeout=30)[1]
+    assert said == "Interrupted, before anything was entered: grade again.\n"
+    assert not psutil.wait_procs(own, timeout=10)[1]
 
 
 def test_a_folder_that_is_something_else_is_left_as_it_is(tmp_path, capsys):
