@@ -141,11 +141,10 @@ def jackknife(
 ) -> float | torch.Tensor:
     """What stands after ±: half of the 95 % interval of measure(samples, reference).
 
-    Of standard errors by the delete-half jackknife, Eq. 5.11: 2.26, by Student's t, since they come
-    from ten rounds. samples: (N, ...), reference:
-    (M, ...). Halves are drawn without replacement: a bootstrap would repeat digits, whose distance
-    to each other is 0. Returns a float, or a tensor (values,) where the measure has several; the
-    same each time.
+    It is 2.26 standard errors, by Student's t for ten rounds of the delete-half jackknife of
+    Eq. 5.11. samples: (N, ...), reference: (M, ...). Halves are drawn without replacement: a
+    bootstrap would repeat digits, whose distance to each other is 0. Returns a float, or a tensor
+    (values,) where the measure has several; the same each time.
     """
 
     def half(features):

@@ -637,7 +637,7 @@ axes.plot([], [], "^", color=lab.figures.ORANGE, label="bound, K = 1000")
 line = distance["validation digits"][0]
 axes.axhline(line, color="black", linestyle=":")
 axes.text(min(on_board.values()), 1.05 * line, "validation digits", va="bottom")
-axes.set(yscale="log", xlim=(None, max(on_board.values()) + 30))
+axes.set(yscale="log", xlim=(None, max(on_board.values()) + 36))
 axes.yaxis.set_major_formatter("{x:g}")
 axes.set(xlabel="nats per digit (more is better)", ylabel="Fréchet distance (less is better)")
 axes.set_title("Nats and samples do not agree on the order")

@@ -203,6 +203,7 @@ def execute(notebook, folder, outcome):
         timeout=CELL_TIMEOUT,
         kernel_name=KERNEL["name"],
         record_timing=False,
+        coalesce_streams=True,  # however slowly lines are printed
         extra_arguments=["--log-level=CRITICAL"],  # only the table goes to the terminal
         resources={"metadata": {"path": str(folder)}},
     )
