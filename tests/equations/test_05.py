@@ -217,7 +217,7 @@ def test_the_jackknife_error_is_the_spread_over_new_data_and_too_long_near_the_f
         with lab.seeded(0):
             spread = torch.tensor([quality.frechet_distance(*fresh()) for _ in range(400)]).std()
             bars = [quality.jackknife(quality.frechet_distance, *fresh()) for _ in range(60)]
-        return sum(bars) / len(bars) / 1.96 / spread
+        return sum(bars) / len(bars) / 2.262 / spread  # the quantile of t with 9 degrees of freedom
 
     assert abs(ratio(0.5) - 1) < 0.15
     assert 1.2 < ratio(0) < 2.2
