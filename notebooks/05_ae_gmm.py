@@ -1359,7 +1359,7 @@ if digits.source == "mnist":
 
 # %% [markdown]
 # Hardly any difference: both losses are smallest at the mean of what the code leaves open. (The absolute error, at the
-# median, is steeper: `benchmarks/README.md`.) No two training digits share a code; but a decoder of limited size averages
+# median, was steeper once: `benchmarks/README.md`.) No two training digits share a code; but a decoder of limited size averages
 # neighbours, the more the fewer numbers it has.
 #
 # ## 10 Where this leads
